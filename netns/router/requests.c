@@ -1,0 +1,121 @@
+/* The router serves one client, in order: it receives, does and answers. A request that is refused or fails
+ * gets an answer that says so; one that sippod cannot have meant (malformed, unknown, out of order, with a
+ * descriptor too many or too few) means that the other end is not to be trusted, and ends the router. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netns/router/router.h"
+#include "src/base/memory.h"
+#include "src/base/socket.h"
+
+enum phase { PHASE_START, PHASE_GREETED };
+
+struct entry {
+    enum phase phase; /* when it is allowed */
+    bool descriptor;  /* whether one comes with it */
+    int (*handle)(struct router *router, const struct router_request *request, int fd,
+                  struct router_reply *reply, struct error **ret);
+};
+
+static int handle_hello(struct router *router, const struct router_request *request, int fd,
+                        struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    (void)reply;
+    if (request->version != ROUTER_PROTOCOL)
+        return error_set(
+            ret, ERROR_HOST,
+            "sippod-router speaks version %d of its protocol, sippod speaks version %u: they are not "
+            "of the same installation",
+            ROUTER_PROTOCOL, request->version);
+    router->greeted = true;
+    return 0;
+}
+
+static int handle_pod_add(struct router *router, const struct router_request *request, int fd,
+                          struct router_reply *reply, struct error **ret)
+{
+    return links_add_pod(router, request->run_id, fd, reply->mac, ret);
+}
+
+static int handle_pod_remove(struct router *router, const struct router_request *request, int fd,
+                             struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    (void)reply;
+    return links_remove_pod(router, request->run_id, ret);
+}
+
+static const struct entry table[ROUTER_TYPES] = {
+    [ROUTER_HELLO] = {.phase = PHASE_START, .descriptor = false, .handle = handle_hello},
+    [ROUTER_POD_ADD] = {.phase = PHASE_GREETED, .descriptor = true, .handle = handle_pod_add},
+    [ROUTER_POD_REMOVE] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_pod_remove},
+};
+
+/* What sippod must not send is an error here; the decoder let only types of the table pass. */
+static int check(const struct router *router, const struct router_request *request, bool descriptor,
+                 struct error **ret)
+{
+    const struct entry *entry = &table[request->type];
+    const char *name = router_type_name(request->type);
+
+    if (entry->phase != (router->greeted ? PHASE_GREETED : PHASE_START))
+        return error_set(ret, ERROR_INPUT, "a request \"%s\" out of order", name);
+    if (entry->descriptor != descriptor)
+        return error_set(ret, ERROR_INPUT, "a request \"%s\" %s a descriptor", name,
+                         descriptor ? "with" : "without");
+    return 0;
+}
+
+/* Returns 1, 0 if the client is gone, -1 on error. */
+static int send_reply(const struct router *router, const struct router_reply *reply, struct error **ret)
+{
+    uint8_t bytes[ROUTER_REPLY_LENGTH];
+
+    router_reply_encode(reply, bytes);
+    if (socket_send(router->socket, bytes, sizeof bytes, -1) == 0)
+        return 1;
+    if (errno == EPIPE || errno == ECONNRESET)
+        return 0;
+    return error_sys(ret, ERROR_FAILED, errno, "cannot answer");
+}
+
+static int serve(struct router *router, const struct router_request *request, int fd, struct error **ret)
+{
+    struct router_reply reply = {
+        .type = request->type, .serial = request->serial, .version = ROUTER_PROTOCOL};
+    cleanup_error struct error *error = NULL;
+
+    if (check(router, request, fd >= 0, ret) < 0)
+        return -1;
+    if (table[request->type].handle(router, request, fd, &reply, &error) < 0) {
+        reply.status = error->code;
+        reply.sys = (uint32_t)error->sys;
+        snprintf(reply.text, sizeof reply.text, "%s", error_text(error));
+    }
+    return send_reply(router, &reply, ret);
+}
+
+int requests_serve(struct router *router, struct error **ret)
+{
+    int result = 1;
+
+    while (result > 0) {
+        uint8_t bytes[ROUTER_REQUEST_MOST];
+        struct router_request request;
+        cleanup_fd int fd = -1;
+        ssize_t length = socket_receive(router->socket, bytes, sizeof bytes, &fd);
+
+        if (length == 0 ||
+            (length < 0 && errno == ECONNRESET)) /* it closed without having read our answers */
+            return 0;
+        if (length < 0)
+            return errno == EMSGSIZE ? error_set(ret, ERROR_INPUT, "a request that is too long")
+                                     : error_sys(ret, ERROR_FAILED, errno, "cannot hear sippod");
+        result = router_request_decode(bytes, (size_t)length, &request, ret);
+        if (result == 0)
+            result = serve(router, &request, fd, ret);
+    }
+    return result;
+}

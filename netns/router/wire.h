@@ -1,0 +1,53 @@
+/* What sippod and sippod-router say to each other, as bytes. Pure: no descriptor is touched.
+ *
+ * One message of a SOCK_SEQPACKET socket is one request or one reply; numbers have the byte order of the host
+ * that both run on. Each request has one length, by its type; all replies have the same. The serial number of
+ * a request comes back in its reply. What is not exactly so is an error: a length, a byte of padding that is
+ * not zero, a run id that is not six lower-case letters, a text that does not end. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/base/error.h"
+
+#define ROUTER_PROTOCOL      1
+#define ROUTER_REQUEST_MOST  16  /* bytes of the longest request */
+#define ROUTER_REPLY_LENGTH  268 /* bytes of a reply */
+#define ROUTER_TEXT_MOST     239 /* bytes of the text in a reply */
+#define ROUTER_RUN_ID_LENGTH 6
+#define ROUTER_MAC_LENGTH    6
+
+enum router_type {
+    ROUTER_HELLO = 1,      /* first, once: version. Refused unless the router speaks that version */
+    ROUTER_POD_ADD = 2,    /* run_id, and beside it one descriptor: the pod's network namespace. Reply: mac */
+    ROUTER_POD_REMOVE = 3, /* run_id, of a pod that has been added and whose namespace is about to end */
+    ROUTER_TYPES           /* one more than the last */
+};
+
+struct router_request {
+    uint32_t type, serial;
+    uint32_t version;                      /* HELLO only */
+    char run_id[ROUTER_RUN_ID_LENGTH + 1]; /* POD_ADD, POD_REMOVE only */
+};
+
+struct router_reply {
+    uint32_t type, serial;           /* of the request */
+    uint32_t status;                 /* 0, or why not: an enum error_code … */
+    uint32_t sys;                    /* … its errno value or 0 … */
+    char text[ROUTER_TEXT_MOST + 1]; /* … and its words; empty with status 0 */
+    uint32_t version;                /* the router's, in every reply */
+    uint8_t mac[ROUTER_MAC_LENGTH];  /* POD_ADD: the router's end of the pair */
+};
+
+/* "hello" and the like; "unknown" for what has no name. */
+const char *router_type_name(uint32_t type);
+
+/* The length of the encoded request, which is well-formed. */
+size_t router_request_encode(const struct router_request *request, uint8_t ret_bytes[ROUTER_REQUEST_MOST]);
+void router_reply_encode(const struct router_reply *reply, uint8_t ret_bytes[ROUTER_REPLY_LENGTH]);
+
+/* 0, or -1 (ERROR_INPUT) for anything that the encoders above cannot have made. */
+int router_request_decode(const void *bytes, size_t length, struct router_request *ret_request,
+                          struct error **ret);
+int router_reply_decode(const void *bytes, size_t length, struct router_reply *ret_reply, struct error **ret);

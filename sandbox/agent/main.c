@@ -1,0 +1,156 @@
+/* sippod-agent: PID 1 of a pod. sippod starts it inside the pod's fresh namespaces, with the two hyperstart
+ * channels as descriptors 3 and 4 and the capabilities that setting the pod up takes; it makes the file system,
+ * says READY, and from then on does what the control channel says (HYPERSTART in docs/). It ends, and the
+ * kernel ends every process of the pod with it, when the channel ends, on DESTROYPOD, or when sippod dies. */
+#include <errno.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "sandbox/agent/agent.h"
+#include "sandbox/capabilities.h"
+#include "sandbox/mounts.h"
+#include "sandbox/seccomp.h"
+#include "src/base/memory.h"
+#include "src/base/process.h"
+
+#define CTL_FD 3
+#define IO_FD  4
+
+/* After the set-up: the network on request, the hostname, and what may be passed on to a process of the pod. */
+#define KEPT                                                                                                 \
+    (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | \
+     CAPABILITY(CAP_DAC_OVERRIDE) | GRANTABLE)
+#define GRANTABLE (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))
+
+#if defined(__SANITIZE_ADDRESS__)
+/* Leak detection traces its own process, which the system call filter refuses. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+#endif
+
+static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, struct error **ret)
+{
+    static const struct option options[] = {
+        {.name = "fs", .has_arg = required_argument, .val = 'f'},
+        {.name = "writable", .has_arg = required_argument, .val = 'w'},
+        {.name = "readable", .has_arg = required_argument, .val = 'r'},
+        {0},
+    };
+    int option, mode;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        switch (option) {
+        case 'f':
+            mode = mounts_mode_by_name(optarg);
+            if (mode < 0)
+                return error_set(ret, ERROR_INPUT, "unknown file system mode %s", optarg);
+            plan->mode = (enum mounts_mode)mode;
+            break;
+        case 'w':
+            strings_add(&plan->writable, optarg);
+            break;
+        case 'r':
+            strings_add(&plan->readable, optarg);
+            break;
+        default:
+            return error_set(ret, ERROR_INPUT, "unknown option");
+        }
+    }
+    if (optind < argc)
+        return error_set(ret, ERROR_INPUT, "unexpected argument %s", argv[optind]);
+    return 0;
+}
+
+static void tell_notice(void *user, const char *text)
+{
+    struct event_message event = {.container = (char *)"hyperstart", .event = (char *)"notice", .info = (char *)text};
+
+    agent_event(user, &event);
+}
+
+/* SIGCHLD is all that PID 1 listens to: signals without a handler do not reach it, but for SIGKILL from sippod. */
+static void on_child(void *user, uint32_t events)
+{
+    struct agent *agent = user;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(agent->child_signal, &info, sizeof info) == sizeof info)
+        ;
+    process_reap_all(agent);
+}
+
+static int watch_children(struct agent *agent, struct error **ret)
+{
+    sigset_t children;
+
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &children, NULL) < 0 ||
+        (agent->child_signal = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot watch for child processes");
+    return loop_watch(agent->loop, agent->child_signal, EPOLLIN, on_child, agent, ret) ? 0 : -1;
+}
+
+static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, struct error **ret)
+{
+    if (!(agent->netlink = netlink_open(ret)))
+        return -1;
+    if (capabilities_raise(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_DAC_OVERRIDE), NULL) < 0 &&
+        capabilities_raise(CAPABILITY(CAP_SYS_ADMIN), ret) < 0)
+        return -1;
+    if (mounts_set_up(plan, tell_notice, agent, ret) < 0)
+        return -1;
+    return capabilities_drop(KEPT, ret) < 0 || seccomp_pod(ret) < 0 ? -1 : 0;
+}
+
+static int run(struct agent *agent, int argc, char **argv, struct error **ret)
+{
+    struct mounts_plan plan = {0};
+    int result;
+
+    if (prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
+        return error_sys(ret, ERROR_FAILED, errno, "prctl");
+    if (!(agent->loop = loop_new(ret)) || channels_open(agent, CTL_FD, IO_FD, ret) < 0)
+        return -1;
+    result = process_die_with_parent(CTL_FD, ret) < 0 || parse_arguments(argc, argv, &plan, ret) < 0 ||
+                     watch_children(agent, ret) < 0 || set_up_pod(agent, &plan, ret) < 0
+                 ? -1
+                 : 0;
+    strings_free(&plan.writable);
+    strings_free(&plan.readable);
+    if (result < 0)
+        return -1;
+    agent->grantable = GRANTABLE;
+    agent_send(agent, CTL_READY, NULL, 0);
+    return loop_run(agent->loop, ret);
+}
+
+int main(int argc, char **argv)
+{
+    struct agent agent = {0};
+    cleanup_error struct error *error = NULL;
+
+    if (run(&agent, argc, argv, &error) < 0) {
+        /* The client is told as the last thing on the channel; who has none reads it on standard error. */
+        if (agent.ctl)
+            agent_send(&agent, CTL_ERROR, error_text(error), strlen(error_text(error)));
+        else
+            fprintf(stderr, "sippod-agent: %s\n", error_text(error));
+        agent.exit_code = error ? (int)error->code : 1;
+    }
+    channels_close(&agent);
+    loop_free(agent.loop);
+    return agent.exit_code;
+}

@@ -1,0 +1,108 @@
+#include "sandbox/seccomp.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+
+/* Never needed in a pod, and each a way to change or watch what is not the process's own. */
+static const int pod_list[] = {
+    /* mounts */
+    SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(move_mount), SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(fspick), SCMP_SYS(mount_setattr),
+    SCMP_SYS(quotactl), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(acct), SCMP_SYS(open_by_handle_at),
+    /* namespaces; clone with flags below */
+    SCMP_SYS(unshare), SCMP_SYS(setns),
+    /* the kernel's code and keys */
+    SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load), SCMP_SYS(bpf), SCMP_SYS(reboot), SCMP_SYS(add_key), SCMP_SYS(request_key),
+    SCMP_SYS(keyctl), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
+    SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(syslog), SCMP_SYS(iopl), SCMP_SYS(ioperm),
+    /* other processes */
+    SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(kcmp),
+    SCMP_SYS(pidfd_getfd),
+    /* clocks */
+    SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime),
+};
+static const int helper_list[] = {SCMP_SYS(execve), SCMP_SYS(execveat)};
+static const int router_list[] = {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(clone)};
+
+static const unsigned long namespace_flags[] = {CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS,    CLONE_NEWPID,
+                                                CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
+
+static int refuse(scmp_filter_ctx filter, const int *list, size_t count)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), list[i], 0);
+    return result;
+}
+
+static int refuse_by_argument(scmp_filter_ctx filter)
+{
+    int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+    for (size_t i = 0; i < sizeof namespace_flags / sizeof *namespace_flags && result == 0; i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+                                  SCMP_A0(SCMP_CMP_MASKED_EQ, namespace_flags[i], namespace_flags[i]));
+    if (result == 0) /* typing into the terminal that sippod was called from */
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI));
+    return result;
+}
+
+/* The other calling conventions of the machine get the same list: else they would be a way round it. */
+static void add_architectures(scmp_filter_ctx filter)
+{
+#if defined(__x86_64__)
+    (void)seccomp_arch_add(filter, SCMP_ARCH_X86);
+    (void)seccomp_arch_add(filter, SCMP_ARCH_X32);
+#elif defined(__aarch64__)
+    (void)seccomp_arch_add(filter, SCMP_ARCH_ARM);
+#else
+    (void)filter;
+#endif
+}
+
+static int install(const int *more, size_t more_count, const int *most, size_t most_count, struct error **ret)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int result = filter ? 0 : -ENOMEM;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        result = -errno;
+    if (result == 0) {
+        add_architectures(filter);
+        result = refuse(filter, pod_list, sizeof pod_list / sizeof *pod_list);
+    }
+    if (result == 0)
+        result = refuse_by_argument(filter);
+    if (result == 0)
+        result = refuse(filter, more, more_count);
+    if (result == 0)
+        result = refuse(filter, most, most_count);
+    if (result == 0)
+        result = seccomp_load(filter);
+    seccomp_release(filter);
+    if (result < 0)
+        return error_sys(ret, ERROR_HOST, -result, "cannot install a system call filter");
+    return 0;
+}
+
+int seccomp_pod(struct error **ret)
+{
+    return install(NULL, 0, NULL, 0, ret);
+}
+
+int seccomp_helper(struct error **ret)
+{
+    return install(helper_list, sizeof helper_list / sizeof *helper_list, NULL, 0, ret);
+}
+
+int seccomp_router(struct error **ret)
+{
+    return install(helper_list, sizeof helper_list / sizeof *helper_list, router_list,
+                   sizeof router_list / sizeof *router_list, ret);
+}

@@ -1,0 +1,14 @@
+/* Subcommands: one table, one file each in src/commands/. */
+#pragma once
+
+struct command {
+    const char *name;
+    const char *summary; /* one line of --help */
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns the exit code */
+};
+
+extern const struct command cli_commands[]; /* ends with a NULL name */
+
+int cli_main(int argc, char **argv);
+
+int command_run_main(int argc, char **argv);

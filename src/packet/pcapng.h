@@ -1,0 +1,49 @@
+/* pcapng blocks, encoded (draft-ietf-opsawg-pcapng). Pure: they are appended to a buffer, no descriptor is
+ * touched. A file is one section header, an interface block for each interface (numbered from 0 in the order
+ * in which they stand), then packets and statistics in any order. Numbers are in the byte order of this host,
+ * which the section header announces; time is nanoseconds since 1970 UTC.
+ *
+ * Texts in options are cut off after 65,535 bytes, which is all that an option holds. */
+#pragma once
+
+#include <stdint.h>
+
+#include "src/base/text.h"
+
+#define PCAPNG_LINKTYPE_ETHERNET 1 /* tcpdump.org/linktypes.html has the others */
+
+/* What is said about the file as a whole; NULL for what is not known. */
+struct pcapng_section {
+    const char *hardware;    /* "x86_64" */
+    const char *os;          /* "Linux 6.1.0" */
+    const char *application; /* "sippod 0.1.0" */
+};
+
+struct pcapng_interface {
+    const char *name; /* "eth0"; NULL: it has none */
+    uint16_t linktype;
+    uint32_t snaplen; /* bytes; 0: no limit */
+};
+
+struct pcapng_packet {
+    uint32_t interface; /* number of its interface block */
+    uint64_t timestamp;
+    uint32_t captured; /* bytes at `data`; may be 0 */
+    uint32_t original; /* bytes that the frame had on the wire */
+    const void *data;
+};
+
+struct pcapng_statistics {
+    uint32_t interface;
+    uint64_t timestamp; /* when the counters were read */
+    uint64_t received;  /* frames since the capture began, those that were dropped included */
+    uint64_t dropped;   /* frames for which there was no room */
+};
+
+/* The section header: it opens a file. The length of the section is left open, as its end is not known yet.
+ */
+void pcapng_add_section(struct buffer *out, const struct pcapng_section *section);
+
+void pcapng_add_interface(struct buffer *out, const struct pcapng_interface *interface);
+void pcapng_add_packet(struct buffer *out, const struct pcapng_packet *packet);
+void pcapng_add_statistics(struct buffer *out, const struct pcapng_statistics *statistics);

@@ -1,0 +1,165 @@
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/base/file.h"
+#include "src/base/memory.h"
+#include "src/report/results.h"
+
+#define FILE_NAME  "results.json"
+#define MOST_BYTES ((size_t)256 * 1024 * 1024)
+
+/* Text from outside may be any bytes; JSON holds UTF-8. */
+static json_t *text_or_null(const char *text)
+{
+    json_t *json = text ? json_string(text) : json_null();
+
+    if (!json) {
+        cleanup_free char *clean = text_printable(text, strlen(text));
+
+        json = json_string(clean);
+    }
+    return json;
+}
+
+static json_t *seconds(double value)
+{
+    return json_real(round(value * 1e6) / 1e6);
+}
+
+static json_t *when(int64_t started)
+{
+    time_t time = (time_t)started;
+    struct tm tm;
+    char text[40];
+
+    gmtime_r(&time, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
+}
+
+static json_t *host_json(void)
+{
+    struct utsname name = {0};
+    json_t *json = json_object();
+
+    (void)uname(&name);
+    json_object_set_new(json, "name", text_or_null(name.nodename));
+    json_object_set_new(json, "kernel", text_or_null(name.release));
+    json_object_set_new(json, "machine", text_or_null(name.machine));
+    json_object_set_new(json, "uid", json_integer((json_int_t)getuid()));
+    return json;
+}
+
+static json_t *ua_json(const struct ua_result *ua)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "name", text_or_null(ua->name));
+    json_object_set_new(json, "role", text_or_null(ua->role));
+    json_object_set_new(json, "part", text_or_null(ua->part));
+    json_object_set_new(json, "address", text_or_null(ua->address));
+    json_object_set_new(json, "exit_code",
+                        ua->started && !ua->signal ? json_integer(ua->exit_code) : json_null());
+    json_object_set_new(json, "signal", ua->signal ? json_integer(ua->signal) : json_null());
+    return json;
+}
+
+static json_t *test_json(const struct test_result *test)
+{
+    json_t *json = json_object(), *states = json_array(), *uas = json_array();
+
+    for (size_t i = 0; i < test->states.count; i++)
+        json_array_append_new(states, text_or_null(test->states.list[i]));
+    for (size_t i = 0; i < test->ua_count; i++)
+        json_array_append_new(uas, ua_json(&test->uas[i]));
+    json_object_set_new(json, "name", text_or_null(test->name));
+    json_object_set_new(json, "index", json_integer(test->index));
+    json_object_set_new(json, "run_id", text_or_null(test->run_id));
+    json_object_set_new(json, "verdict", json_string(verdict_name(test->verdict)));
+    json_object_set_new(json, "result", json_string(outcome_name(test->outcome)));
+    json_object_set_new(json, "clean", json_boolean(test->clean));
+    json_object_set_new(json, "states", states);
+    json_object_set_new(json, "reason", text_or_null(test->reason));
+    json_object_set_new(json, "prepare_s", seconds(test->prepare_s));
+    json_object_set_new(json, "run_s", seconds(test->run_s));
+    json_object_set_new(json, "clean_s", seconds(test->clean_s));
+    json_object_set_new(json, "folder", text_or_null(test->folder));
+    json_object_set_new(json, "pcap", text_or_null(test->pcap));
+    json_object_set_new(json, "packets", json_integer((json_int_t)test->packets));
+    json_object_set_new(json, "dropped", json_integer((json_int_t)test->dropped));
+    json_object_set_new(json, "uas", uas);
+    json_object_set_new(json, "expectations", json_array());
+    json_object_set_new(json, "dns", json_array());
+    return json;
+}
+
+static json_t *totals_json(const struct results *results)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "total", json_integer((json_int_t)results->count));
+    for (enum verdict verdict = VERDICT_PASS; verdict <= VERDICT_SKIP; verdict++)
+        json_object_set_new(json, verdict_name(verdict),
+                            json_integer((json_int_t)results_count(results, verdict)));
+    return json;
+}
+
+int results_write_json(const struct results *results, int dir, struct error **ret)
+{
+    json_t *json = json_object(), *tests = json_array();
+    cleanup_free char *text = NULL;
+
+    for (size_t i = 0; i < results->count; i++)
+        json_array_append_new(tests, test_json(results->tests[i]));
+    json_object_set_new(json, "schema", json_integer(1));
+    json_object_set_new(json, "sippod", json_string(SIPPOD_VERSION));
+    json_object_set_new(json, "suite", text_or_null(results->suite));
+    json_object_set_new(json, "started", when(results->started));
+    json_object_set_new(json, "duration_s", seconds(results->duration_s));
+    json_object_set_new(json, "exit_code", json_integer(results->exit_code));
+    json_object_set_new(json, "partial", json_boolean(results->partial));
+    json_object_set_new(json, "dry_run", json_false());
+    json_object_set_new(json, "seed", json_null());
+    json_object_set_new(json, "host", host_json());
+    json_object_set_new(json, "totals", totals_json(results));
+    json_object_set_new(json, "tests", tests);
+    text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    json_decref(json);
+    if (!text)
+        return error_set(ret, ERROR_FAILED, "out of memory while writing %s", FILE_NAME);
+    return file_write(dir, FILE_NAME, text, strlen(text), 0644, ret);
+}
+
+/* "<test>/<six lower-case letters>", nothing that leads elsewhere. */
+static bool is_run_folder(const char *path)
+{
+    const char *slash = strchr(path, '/');
+
+    return slash && slash != path && *path != '.' && strlen(slash + 1) == 6 &&
+           strspn(slash + 1, "abcdefghijklmnopqrstuvwxyz") == 6;
+}
+
+void results_listed_folders(int dir, struct strings *ret_folders)
+{
+    cleanup_free char *text = NULL;
+    json_t *json, *test;
+    size_t length, i;
+
+    if (file_read(dir, FILE_NAME, MOST_BYTES, &text, &length, NULL) < 0)
+        return;
+    json = json_loadb(text, length, 0, NULL);
+    json_array_foreach(json_object_get(json, "tests"), i, test)
+    {
+        const char *folder = json_string_value(json_object_get(test, "folder"));
+
+        if (folder && is_run_folder(folder))
+            strings_add(ret_folders, folder);
+    }
+    json_decref(json);
+}

@@ -1,0 +1,73 @@
+#include "src/report/results.h"
+
+#include <stdlib.h>
+
+#include "src/base/memory.h"
+
+const char *verdict_name(enum verdict verdict)
+{
+    static const char *const names[] = {
+        [VERDICT_PASS] = "pass",
+        [VERDICT_FAIL] = "fail",
+        [VERDICT_FLAKY] = "flaky",
+        [VERDICT_SKIP] = "skip",
+    };
+
+    return names[verdict];
+}
+
+const char *outcome_name(enum outcome outcome)
+{
+    static const char *const names[] = {
+        [OUTCOME_SUCCESS] = "SUCCESS",
+        [OUTCOME_FAIL] = "FAIL",
+        [OUTCOME_NOT_READY] = "NOT READY",
+        [OUTCOME_INTERRUPTED] = "INTERRUPTED",
+    };
+
+    return names[outcome];
+}
+
+void results_add(struct results *results, struct test_result *test)
+{
+    results->tests = memory_array(results->tests, results->count + 1, sizeof(struct test_result *));
+    results->tests[results->count++] = test;
+}
+
+size_t results_count(const struct results *results, enum verdict verdict)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < results->count; i++)
+        count += results->tests[i]->verdict == verdict;
+    return count;
+}
+
+void test_result_free(struct test_result *test)
+{
+    if (!test)
+        return;
+    for (size_t i = 0; i < test->ua_count; i++) {
+        free(test->uas[i].name);
+        free(test->uas[i].role);
+        free(test->uas[i].part);
+        free(test->uas[i].address);
+    }
+    free(test->uas);
+    strings_free(&test->states);
+    free(test->name);
+    free(test->run_id);
+    free(test->reason);
+    free(test->folder);
+    free(test->pcap);
+    free(test);
+}
+
+void results_free(struct results *results)
+{
+    for (size_t i = 0; i < results->count; i++)
+        test_result_free(results->tests[i]);
+    free(results->tests);
+    free(results->suite);
+    *results = (struct results){0};
+}

@@ -1,0 +1,64 @@
+/* What a run has to tell: filled in as tests end, written by the reporters. The contract for results.json is in
+ * docs/results.md. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/base/error.h"
+#include "src/base/text.h"
+
+enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_FLAKY, VERDICT_SKIP };
+
+/* How the test itself ended; whether it could be cleaned up is told apart. */
+enum outcome { OUTCOME_SUCCESS, OUTCOME_FAIL, OUTCOME_NOT_READY, OUTCOME_INTERRUPTED };
+
+const char *verdict_name(enum verdict verdict); /* "pass" … */
+const char *outcome_name(enum outcome outcome); /* "SUCCESS" … */
+
+struct ua_result {
+    char *name, *role, *part, *address; /* "ua1", "uac", "02", "198.18.1.1" */
+    bool started;                       /* else it has no exit code */
+    int exit_code;
+    int signal; /* 0: it exited */
+};
+
+struct test_result {
+    char *name, *run_id;
+    unsigned index; /* from 1 */
+    enum verdict verdict;
+    enum outcome outcome;
+    bool clean;
+    struct strings states; /* in the order in which they were entered */
+    char *reason;          /* NULL: none */
+    double prepare_s, run_s, clean_s;
+    char *folder; /* below the results folder; NULL: not kept */
+    char *pcap;   /* the capture's name in it; NULL: none */
+    uint64_t packets, dropped;
+    struct ua_result *uas;
+    size_t ua_count;
+};
+
+struct results {
+    char *suite;      /* absolute folder */
+    int64_t started;  /* seconds since the epoch */
+    double duration_s;
+    int exit_code;
+    bool partial; /* cut short */
+    size_t planned;
+    struct test_result **tests;
+    size_t count;
+};
+
+/* Takes the test. */
+void results_add(struct results *results, struct test_result *test);
+size_t results_count(const struct results *results, enum verdict verdict);
+void results_free(struct results *results);
+void test_result_free(struct test_result *test);
+
+/* Writes results.json into the folder `dir`. */
+int results_write_json(const struct results *results, int dir, struct error **ret);
+
+/* The run folders ("<test>/<run_id>") that the results.json in `dir` lists; none if there is no such file. What
+ * is not a plain path of two components is left out: the file may come from anywhere. */
+void results_listed_folders(int dir, struct strings *ret_folders);

@@ -1,0 +1,256 @@
+#include "src/run/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netns/sniffer/sniffer.h"
+#include "sandbox/capabilities.h"
+#include "sandbox/namespaces.h"
+#include "sandbox/seccomp.h"
+#include "src/base/memory.h"
+#include "src/base/process.h"
+#include "src/base/socket.h"
+#include "src/base/text.h"
+
+/* Between sippod and the helper, one message each: sippod says OPEN, the helper RUNNING or ERROR; sippod closes its
+ * direction to stop, the helper says DONE or ERROR and ends. */
+enum kind { OPEN = 1, RUNNING, DONE, FAILED };
+
+struct message {
+    uint32_t kind;
+    uint32_t length; /* of the text */
+    struct capture_result result;
+    char text[400];
+};
+
+struct capture {
+    struct host *host;
+    int control, pidfd;
+    struct watch *watch;
+    bool answered; /* running() was called */
+    bool stopping, finished;
+    struct capture_result result;
+    struct error *error;
+    void (*running)(void *user, const struct error *error);
+    void (*done)(void *user, const struct capture_result *result, const struct error *error);
+    void *user;
+};
+
+/* ---- the helper's side ---- */
+
+enum { CONTROL_FD = 3, USER_FD, NETWORK_FD, FOLDER_FD };
+
+static int say(enum kind kind, const struct sniffer_counts *counts, const struct error *error)
+{
+    struct message message = {.kind = kind};
+
+    if (counts)
+        message.result = (struct capture_result){.packets = counts->packets, .dropped = counts->dropped};
+    if (error) {
+        snprintf(message.text, sizeof message.text, "%s", error_text(error));
+        message.length = (uint32_t)strlen(message.text);
+    }
+    return socket_send(CONTROL_FD, &message, sizeof message, -1);
+}
+
+/* Waits in the pod's namespaces until the interfaces are up; false if the pod will not come up. */
+static bool wait_for_open(void)
+{
+    struct message message;
+
+    return socket_receive(CONTROL_FD, &message, sizeof message, NULL) == sizeof message && message.kind == OPEN;
+}
+
+static struct sniffer *open_sniffer(const char *file, struct error **ret)
+{
+    static const char *const interfaces[] = {"lo", "eth0"};
+    const struct sniffer_config config = {
+        .folder = FOLDER_FD,
+        .file = file,
+        .interfaces = interfaces,
+        .interface_count = sizeof interfaces / sizeof *interfaces,
+    };
+    struct sniffer *sniffer = sniffer_open(&config, ret);
+
+    if (sniffer && (capabilities_drop(0, ret) < 0 || seccomp_helper(ret) < 0)) {
+        sniffer_close(sniffer);
+        return NULL;
+    }
+    return sniffer;
+}
+
+int capture_helper(int argc, char **argv)
+{
+    cleanup_error struct error *error = NULL;
+    struct sniffer_counts counts = {0};
+    struct sniffer *sniffer;
+
+    if (argc != 2 || process_die_with_parent(CONTROL_FD, &error) < 0)
+        return 1;
+    if (namespaces_join(USER_FD, NETWORK_FD, &error) < 0)
+    {
+        (void)say(FAILED, NULL, error);
+        return 1;
+    }
+    close(USER_FD);
+    close(NETWORK_FD);
+    if (!wait_for_open())
+        return 0;
+    sniffer = open_sniffer(argv[1], &error);
+    if (!sniffer || say(RUNNING, NULL, NULL) < 0) {
+        (void)say(FAILED, NULL, error);
+        return 1;
+    }
+    if (sniffer_run(sniffer, CONTROL_FD, &counts, &error) < 0)
+        (void)say(FAILED, &counts, error);
+    else
+        (void)say(DONE, &counts, NULL);
+    close(CONTROL_FD); /* closing the handles takes a while, and nobody has to wait for it */
+    sniffer_close(sniffer);
+    return 0;
+}
+
+/* ---- sippod's side ---- */
+
+static void capture_free(struct capture *capture)
+{
+    watch_stop(&capture->watch);
+    close_fd(&capture->control);
+    if (capture->pidfd >= 0)
+        host_reap_later(capture->host, steal_fd(&capture->pidfd));
+    error_free(capture->error);
+    free(capture);
+}
+
+static void finish(struct capture *capture)
+{
+    void (*done)(void *user, const struct capture_result *result, const struct error *error) = capture->done;
+    struct error *error = steal_pointer(&capture->error);
+    struct capture_result result = capture->result;
+    void *user = capture->user;
+
+    capture_free(capture);
+    done(user, &result, error);
+    error_free(error);
+}
+
+static void answer(struct capture *capture, const struct error *error)
+{
+    if (capture->answered || capture->stopping)
+        return;
+    capture->answered = true;
+    capture->running(capture->user, error);
+}
+
+/* The helper's last word, or its end without one. */
+static void take_end(struct capture *capture, const struct message *message)
+{
+    capture->finished = true;
+    watch_stop(&capture->watch);
+    if (message)
+        capture->result = message->result;
+    if (!message)
+        error_set(&capture->error, ERROR_FAILED, "the sniffer has ended unexpectedly");
+    else if (message->kind == FAILED)
+        error_set(&capture->error, ERROR_FAILED, "%.*s", (int)message->length, message->text);
+    if (capture->stopping)
+        finish(capture);
+    else
+        answer(capture, capture->error);
+}
+
+static void on_message(void *user, uint32_t events)
+{
+    struct capture *capture = user;
+    struct message message;
+    ssize_t length = socket_receive(capture->control, &message, sizeof message, NULL);
+
+    (void)events;
+    if (length < 0 && errno == EAGAIN)
+        return;
+    if (length != sizeof message || message.length >= sizeof message.text)
+        take_end(capture, NULL);
+    else if (message.kind == RUNNING)
+        answer(capture, NULL);
+    else
+        take_end(capture, &message);
+}
+
+static void helper_child(const struct host *host, const int fds[4], const char *file)
+{
+    char *arguments[] = {(char *)CAPTURE_HELPER, (char *)file, NULL};
+    char *environment[] = {NULL};
+
+    (void)setsid(); /* the terminal's signals are for sippod */
+    process_reset_signals();
+    process_exec(host->self, arguments, environment, fds, 4);
+    _exit(127);
+}
+
+struct capture *capture_start(struct host *host, int user_namespace, int network_namespace, int folder,
+                              const char *file, void (*running)(void *user, const struct error *error),
+                              void *user, struct error **ret)
+{
+    struct capture *capture;
+    int ends[2], pidfd;
+    pid_t pid;
+
+    if (socket_pair(SOCK_SEQPACKET, ends, ret) < 0)
+        return NULL;
+    pid = process_fork(0, &pidfd, ret);
+    if (pid == 0)
+        helper_child(host, (const int[]){ends[1], user_namespace, network_namespace, folder}, file);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return NULL;
+    }
+    capture = memory_new(sizeof *capture);
+    *capture = (struct capture){
+        .host = host,
+        .control = ends[0],
+        .pidfd = pidfd,
+        .running = running,
+        .user = user,
+    };
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        capture->watch = loop_watch(host->loop, ends[0], EPOLLIN, on_message, capture, ret);
+    if (!capture->watch) {
+        (void)process_signal(pidfd, SIGKILL, NULL);
+        capture_free(capture);
+        return NULL;
+    }
+    return capture;
+}
+
+void capture_open(struct capture *capture)
+{
+    struct message message = {.kind = OPEN};
+
+    if (!capture->finished && socket_send(capture->control, &message, sizeof message, -1) < 0)
+        take_end(capture, NULL);
+}
+
+void capture_stop(struct capture *capture,
+                  void (*done)(void *user, const struct capture_result *result, const struct error *error),
+                  void *user)
+{
+    capture->done = done;
+    capture->user = user;
+    capture->stopping = true;
+    if (capture->finished || !capture->answered) {
+        /* Nothing to drain: it ended before, or it has not begun. */
+        if (!capture->finished)
+            (void)process_signal(capture->pidfd, SIGKILL, NULL);
+        finish(capture);
+        return;
+    }
+    (void)shutdown(capture->control, SHUT_WR);
+}

@@ -1,0 +1,135 @@
+#include "src/run/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/base/file.h"
+#include "src/base/memory.h"
+#include "src/report/results.h"
+
+#define TRIES 100
+
+/* The name of the test's folder, then the run's below it; a folder of a test that has no run any more goes too. */
+static int remove_run(int results, const char *name, struct error **ret)
+{
+    cleanup_free char *test = text_slice(name, (size_t)(strchr(name, '/') - name));
+    cleanup_fd int above = openat(results, test, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (above < 0)
+        return errno == ENOENT ? 0 : error_sys(ret, ERROR_FAILED, errno, "cannot open %s", test);
+    if (file_remove_tree(above, strchr(name, '/') + 1, ret) < 0)
+        return -1;
+    (void)unlinkat(results, test, AT_REMOVEDIR); /* fails while others are in it */
+    return 0;
+}
+
+static int remove_earlier(int results, struct error **ret)
+{
+    cleanup_strings struct strings folders = {0};
+
+    results_listed_folders(results, &folders);
+    for (size_t i = 0; i < folders.count; i++)
+        if (remove_run(results, folders.list[i], ret) < 0)
+            return error_prefix(ret, "cannot remove an earlier run");
+    return 0;
+}
+
+int results_folder_open(const char *path, struct results_folder *folder, struct error **ret)
+{
+    *folder = (struct results_folder){.fd = -1};
+    if (file_make_folders(path, &folder->fd, ret) < 0)
+        return -1;
+    if (flock(folder->fd, LOCK_EX | LOCK_NB) < 0)
+        return error_set(ret, ERROR_INPUT, "the results folder %s is in use by another run; name another with --results",
+                         path);
+    folder->path = file_absolute(path, ret);
+    if (!folder->path)
+        return -1;
+    if (faccessat(folder->fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        return error_sys(ret, ERROR_INPUT, errno, "cannot write to the results folder %s", path);
+    return remove_earlier(folder->fd, ret);
+}
+
+void results_folder_close(struct results_folder *folder)
+{
+    close_fd(&folder->fd);
+    free(folder->path);
+    folder->path = NULL;
+}
+
+/* `count` characters out of `alphabet`, each as likely as any other. */
+static int random_text(char *text, size_t count, const char *alphabet, struct error **ret)
+{
+    size_t size = strlen(alphabet), fair = 256 - 256 % size;
+
+    for (size_t i = 0; i < count;) {
+        unsigned char byte;
+
+        if (getrandom(&byte, 1, 0) != 1)
+            return error_sys(ret, ERROR_HOST, errno, "cannot get random bytes");
+        if (byte < fair)
+            text[i++] = alphabet[byte % size];
+    }
+    text[count] = '\0';
+    return 0;
+}
+
+static int make_folder(const struct results_folder *results, const char *test, struct run_folder *folder,
+                       struct error **ret)
+{
+    cleanup_fd int above = -1;
+
+    if (mkdirat(results->fd, test, 0777) < 0 && errno != EEXIST)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot make the folder %s/%s", results->path, test);
+    above = openat(results->fd, test, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (above < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder %s/%s", results->path, test);
+    for (int i = 0; i < TRIES; i++) {
+        if (random_text(folder->run_id, 6, "abcdefghijklmnopqrstuvwxyz", ret) < 0)
+            return -1;
+        if (mkdirat(above, folder->run_id, 0777) < 0) {
+            if (errno == EEXIST)
+                continue;
+            return error_sys(ret, ERROR_FAILED, errno, "cannot make a folder in %s/%s", results->path, test);
+        }
+        folder->fd = openat(above, folder->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (folder->fd < 0)
+            return error_sys(ret, ERROR_FAILED, errno, "cannot open a folder in %s/%s", results->path, test);
+        return 0;
+    }
+    return error_set(ret, ERROR_FAILED, "no free run id in %s/%s", results->path, test);
+}
+
+int run_folder_make(const struct results_folder *results, const struct test *test, struct run_folder *folder,
+                    struct error **ret)
+{
+    *folder = (struct run_folder){.fd = -1};
+    if (random_text(folder->number, 12, "0123456789", ret) < 0 ||
+        make_folder(results, test->name, folder, ret) < 0)
+        return -1;
+    folder->name = text_format("%s/%s", test->name, folder->run_id);
+    folder->path = text_format("%s/%s", results->path, folder->name);
+    if (file_copy_tree(test->folder, folder->fd, ret) == 0)
+        return 0;
+    (void)remove_run(results->fd, folder->name, NULL);
+    run_folder_close(folder);
+    return -1;
+}
+
+int run_folder_remove(const struct results_folder *results, const struct run_folder *folder, struct error **ret)
+{
+    return remove_run(results->fd, folder->name, ret);
+}
+
+void run_folder_close(struct run_folder *folder)
+{
+    close_fd(&folder->fd);
+    free(steal_pointer(&folder->name));
+    free(steal_pointer(&folder->path));
+}

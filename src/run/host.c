@@ -1,0 +1,200 @@
+#include "src/run/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sandbox/capabilities.h"
+#include "sandbox/namespaces.h"
+#include "src/base/file.h"
+#include "src/base/memory.h"
+#include "src/base/process.h"
+#include "src/base/socket.h"
+
+#define ROUTER_CAPABILITIES (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))
+#define END_MS              5000 /* how long a child that was told to end may take */
+
+/* ---- programs: beside sippod where it runs from its build folder, else in the system's place ---- */
+
+static int open_program(const struct host *host, const char *name, struct error **ret)
+{
+    cleanup_free char *beside = text_format("%s/%s", host->program_folder, name);
+    cleanup_free char *installed = text_format("%s/%s", SIPPOD_LIBEXECDIR, name);
+    int fd = open(beside, O_PATH | O_CLOEXEC);
+
+    if (fd < 0)
+        fd = open(installed, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        error_set(ret, ERROR_HOST, "%s is neither in %s nor in %s: the installation is incomplete", name,
+                  host->program_folder, SIPPOD_LIBEXECDIR);
+    return fd;
+}
+
+static int find_programs(struct host *host, struct error **ret)
+{
+    char *path = file_absolute("/proc/self/exe", ret);
+
+    if (!path)
+        return -1;
+    *strrchr(path, '/') = '\0';
+    host->program_folder = path;
+    host->self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (host->self < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot open sippod's own program");
+    host->agent = open_program(host, "sippod-agent", ret);
+    return host->agent < 0 ? -1 : 0;
+}
+
+/* ---- router ---- */
+
+static void router_child(int program, int socket, int report)
+{
+    char *arguments[] = {(char *)"sippod-router", NULL};
+    char *environment[] = {NULL};
+    struct error *error = NULL;
+
+    process_reset_signals();
+    (void)setsid(); /* the terminal's signals are for sippod */
+    if (namespaces_unshare_network(&error) == 0 && capabilities_hand_on(ROUTER_CAPABILITIES, &error) == 0) {
+        process_exec(program, arguments, environment, &socket, 1);
+        error_sys(&error, ERROR_HOST, errno, "cannot run sippod-router");
+    }
+    (void)send(report, error_text(error), strlen(error_text(error)), MSG_NOSIGNAL);
+    _exit(127);
+}
+
+static void on_router_closed(void *user, const char *why)
+{
+    struct host *host = user;
+    cleanup_error struct error *error = NULL;
+
+    error_set(&error, ERROR_FAILED, "sippod-router has ended: %s", why ? why : "no reason given");
+    if (host->lost)
+        host->lost(host->user, error);
+}
+
+static void on_hello(void *user, const struct error *error)
+{
+    if (error)
+        on_router_closed(user, error_text(error));
+}
+
+static int start_router(struct host *host, struct error **ret)
+{
+    cleanup_fd int program = open_program(host, "sippod-router", ret);
+    cleanup_fd int report = -1;
+    int ends[2], reports[2];
+    char text[512];
+    ssize_t length;
+    pid_t pid;
+
+    if (program < 0 || socket_pair(SOCK_SEQPACKET, ends, ret) < 0)
+        return -1;
+    if (socket_pair(SOCK_SEQPACKET, reports, ret) < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return -1;
+    }
+    pid = process_fork(0, &host->router_pidfd, ret);
+    if (pid == 0)
+        router_child(program, ends[1], reports[1]);
+    close(ends[1]);
+    close(reports[1]);
+    report = reports[0];
+    if (pid < 0) {
+        close(ends[0]);
+        return -1;
+    }
+    /* Ends as soon as the router's program runs. */
+    length = recv(report, text, sizeof text, 0);
+    if (length > 0) {
+        close(ends[0]);
+        return error_set(ret, ERROR_HOST, "%.*s", (int)length, text);
+    }
+    host->router = router_client_new(host->loop, ends[0], on_router_closed, host, ret);
+    if (!host->router)
+        return -1;
+    router_client_hello(host->router, on_hello, host);
+    return 0;
+}
+
+int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, const struct error *why),
+              void *user, struct error **ret)
+{
+    uint64_t keep;
+
+    *host = (struct host){.loop = loop, .self = -1, .agent = -1, .router_pidfd = -1, .lost = lost, .user = user};
+    if (find_programs(host, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
+        return -1;
+    if (start_router(host, ret) < 0 || capabilities_drop(keep, ret) < 0)
+        return -1;
+    /* Root keeps reaching root's files; for others there is nothing to raise. */
+    return keep ? capabilities_raise(keep & CAPABILITY(CAP_DAC_OVERRIDE), ret) : 0;
+}
+
+/* ---- ending ---- */
+
+struct leaver {
+    struct host *host;
+    int pidfd;
+    struct watch *watch;
+};
+
+static void on_left(void *user, uint32_t events)
+{
+    struct leaver *leaver = user;
+    struct process_end end;
+
+    (void)events;
+    (void)process_reap(leaver->pidfd, &end, NULL);
+    if (--leaver->host->ending == 0 && leaver->host->bound)
+        loop_quit(leaver->host->loop);
+    watch_stop(&leaver->watch);
+    close(leaver->pidfd);
+    free(leaver);
+}
+
+void host_reap_later(struct host *host, int pidfd)
+{
+    struct leaver *leaver = memory_new(sizeof *leaver);
+
+    *leaver = (struct leaver){.host = host, .pidfd = pidfd};
+    leaver->watch = loop_watch(host->loop, pidfd, EPOLLIN, on_left, leaver, NULL);
+    if (leaver->watch) {
+        host->ending++;
+        return;
+    }
+    close(pidfd); /* it stays a zombie until sippod ends */
+    free(leaver);
+}
+
+static void on_bound(void *user)
+{
+    struct host *host = user;
+
+    host->bound = NULL;
+    loop_quit(host->loop);
+}
+
+void host_close(struct host *host)
+{
+    host->lost = NULL;
+    router_client_free(host->router);
+    host->router = NULL;
+    if (host->router_pidfd >= 0)
+        host_reap_later(host, host->router_pidfd);
+    if (host->ending) { /* once sippod has ended, nothing of the run is left */
+        host->bound = loop_after(host->loop, END_MS, on_bound, host);
+        (void)loop_run(host->loop, NULL);
+        timer_stop(&host->bound);
+    }
+    close_fd(&host->self);
+    close_fd(&host->agent);
+    free(host->program_folder);
+}

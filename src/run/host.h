@@ -1,0 +1,33 @@
+/* What all pods of a run share: sippod's own user namespace, the router, the programs that are started in pods,
+ * and the loop that everything happens on. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "netns/router/client.h"
+#include "src/base/loop.h"
+#include "src/base/text.h"
+
+struct host {
+    struct loop *loop;
+    struct router_client *router;
+    char *program_folder; /* where sippod itself lies */
+    int self, agent;      /* the programs, opened: sippod (for helpers) and sippod-agent */
+    int router_pidfd;
+    size_t ending;        /* children that have done their work and are still on their way out */
+    struct timer *bound;  /* runs while host_close() waits for those */
+    /* The router has ended while it was needed: nothing can be started any more. */
+    void (*lost)(void *user, const struct error *why);
+    void *user;
+};
+
+/* Enters the own user namespace, starts the router in a network namespace of its own, and gives up every
+ * capability that is not needed any more. ERROR_HOST, with what to do, where this host does not let us. */
+int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, const struct error *why),
+              void *user, struct error **ret);
+
+/* Ends the router, waits for it and for children on their way out; the loop must not be running. */
+void host_close(struct host *host);
+
+/* Takes the pidfd of a child that has nothing to say any more, and reaps it when it ends. */
+void host_reap_later(struct host *host, int pidfd);

@@ -1,0 +1,162 @@
+#include "src/run/pod_process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/memory.h"
+
+struct pod_process {
+    struct pod *pod;
+    char *container, *id;
+    bool exec;
+    const struct pod_process_callbacks *callbacks;
+    void *user;
+    uint64_t stdio, errors;         /* streams */
+    bool told, streams_ended; /* the exit event came; the stdio stream has ended */
+    struct process_end end;
+    struct pod_process *next;
+};
+
+static void unlink_process(struct pod_process *process)
+{
+    struct pod_process **place = &process->pod->processes;
+
+    while (*place != process)
+        place = &(*place)->next;
+    *place = process->next;
+}
+
+static void free_process(struct pod_process *process)
+{
+    free(process->container);
+    free(process->id);
+    free(process);
+}
+
+static void finish(struct pod_process *process, const struct error *error)
+{
+    unlink_process(process);
+    wire_client_forget(process->pod->client, process->stdio);
+    wire_client_forget(process->pod->client, process->errors);
+    process->callbacks->ended(process->user, &process->end, error);
+    free_process(process);
+}
+
+/* The event says how it ended and the streams that all output has come: both, in either order, are the end. */
+static void finish_when_complete(struct pod_process *process)
+{
+    if (process->told && process->streams_ended)
+        finish(process, NULL);
+}
+
+static void on_output(void *user, const uint8_t *data, size_t length)
+{
+    struct pod_process *process = user;
+
+    process->callbacks->output(process->user, false, data, length);
+}
+
+static void on_errors(void *user, const uint8_t *data, size_t length)
+{
+    struct pod_process *process = user;
+
+    process->callbacks->output(process->user, true, data, length);
+}
+
+static void on_streams_ended(void *user, int status)
+{
+    struct pod_process *process = user;
+
+    (void)status; /* the event tells an exit code of 137 from SIGKILL, this byte does not */
+    process->stdio = 0;
+    process->streams_ended = true;
+    finish_when_complete(process);
+}
+
+static void on_started(void *user, const struct error *error, const uint8_t *payload, size_t length)
+{
+    (void)payload;
+    (void)length;
+    if (error)
+        finish(user, error);
+}
+
+struct pod_process *pod_run(struct pod *pod, struct container_message *container, bool exec,
+                            const struct pod_process_callbacks *callbacks, void *user)
+{
+    struct pod_process *process = memory_new(sizeof *process);
+    cleanup_free char *json = NULL;
+
+    *process = (struct pod_process){
+        .pod = pod,
+        .container = text_copy(container->id),
+        .id = text_copy(container->process.id ? container->process.id : container->id),
+        .exec = exec,
+        .callbacks = callbacks,
+        .user = user,
+        .next = pod->processes,
+    };
+    pod->processes = process;
+    process->stdio = wire_client_stream(pod->client, on_output, on_streams_ended, process);
+    process->errors = wire_client_stream(pod->client, on_errors, NULL, process);
+    container->process.stdio = process->stdio;
+    container->process.stderr_stream = process->errors;
+    json = exec ? exec_message_encode(container) : container_message_encode(container);
+    wire_client_send(pod->client, exec ? CTL_EXECCMD : CTL_NEWCONTAINER, json, strlen(json), on_started, process);
+    return process;
+}
+
+void pod_process_kill(struct pod_process *process, int signal, bool all)
+{
+    struct kill_message message = {.container = process->container, .signal = signal, .all = all};
+    cleanup_free char *json = NULL;
+
+    if (process->exec && !all)
+        message.process = process->id;
+    json = kill_message_encode(&message);
+    /* That it has ended meanwhile is not worth a word. */
+    wire_client_send(process->pod->client, process->exec && !all ? CTL_SIGNALPROCESS : CTL_KILLCONTAINER, json,
+                     strlen(json), NULL, NULL);
+}
+
+void pod_process_event(struct pod *pod, const struct event_message *event)
+{
+    struct pod_process *process = pod->processes;
+
+    while (process && !(text_equal(process->container, event->container) && text_equal(process->id, event->process)))
+        process = process->next;
+    if (!process)
+        return;
+    if (strcmp(event->event, "listening") == 0) {
+        if (process->callbacks->listening)
+            process->callbacks->listening(process->user, event->info);
+        return;
+    }
+    process->told = true;
+    if (strcmp(event->event, "signalled") == 0)
+        process->end = (struct process_end){.exit_code = 128 + event->status, .signal = event->status};
+    else
+        process->end = (struct process_end){.exit_code = event->status};
+    finish_when_complete(process);
+}
+
+void pod_processes_lost(struct pod *pod, const struct error *why)
+{
+    while (pod->processes && !pod->stopping)
+        finish(pod->processes, why);
+}
+
+void pod_processes_free(struct pod *pod)
+{
+    while (pod->processes) {
+        struct pod_process *process = pod->processes;
+
+        pod->processes = process->next;
+        if (pod->client) {
+            wire_client_forget(pod->client, process->stdio);
+            wire_client_forget(pod->client, process->errors);
+            wire_client_ignore(pod->client, process);
+        }
+        free_process(process);
+    }
+}

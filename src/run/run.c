@@ -1,0 +1,286 @@
+#include "src/run/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/base/file.h"
+#include "src/base/memory.h"
+#include "src/base/process.h"
+
+/* The signals that end a run, with its rollback. A second one, whichever, skips what scripts are left. */
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+
+struct run {
+    const struct run_options *options;
+    struct suite suite;
+    struct results_folder folder;
+    struct loop *loop;
+    struct host host;
+    struct progress progress;
+    struct sipp_options sipp;
+    struct mounts_plan mounts;
+    struct test_context context;
+    struct results results;
+    int signal_fd;
+    int signal;        /* that ended the run, 0: none */
+    struct error *lost; /* the router ended: no more tests can be run */
+    struct test_run *running;
+    size_t next;       /* test to start */
+    int64_t started_ns;
+};
+
+/* ---- before anything starts ---- */
+
+static int load_suite(struct run *run)
+{
+    cleanup_strings struct strings problems = {0};
+
+    if (suite_load(&run->options->paths, &run->options->filter, &run->suite, &problems) == 0)
+        return 0;
+    for (size_t i = 0; i < problems.count; i++)
+        fprintf(stderr, "sippod: %s\n", problems.list[i]);
+    return -1;
+}
+
+/* SIPp and scripts get the caller's environment, less what would change how programs are loaded or make them
+ * write keys elsewhere. Values that are not text cannot be passed on, and are left out. */
+static void copy_environment(struct test_context *context)
+{
+    extern char **environ;
+    size_t count = 0;
+
+    while (environ[count])
+        count++;
+    context->envs = memory_new((count + 1) * sizeof *context->envs);
+    for (size_t i = 0; i < count; i++) {
+        const char *equals = strchr(environ[i], '=');
+        cleanup_free char *printable = text_printable(environ[i], strlen(environ[i]));
+        struct environment_message *env = &context->envs[context->env_count];
+        bool is_text = strlen(printable) == strlen(environ[i]) || strpbrk(environ[i], "\n\t\033");
+
+        if (!equals || equals == environ[i] || strncmp(environ[i], "LD_", 3) == 0 ||
+            strncmp(environ[i], "SSLKEYLOGFILE=", 14) == 0 || !is_text)
+            continue;
+        env->name = text_slice(environ[i], (size_t)(equals - environ[i]));
+        env->value = text_copy(equals + 1);
+        context->env_count++;
+    }
+}
+
+static void free_environment(struct test_context *context)
+{
+    for (size_t i = 0; i < context->env_count; i++) {
+        free(context->envs[i].name);
+        free(context->envs[i].value);
+    }
+    free(context->envs);
+}
+
+/* A program of the user's own may lie below /tmp, where a pod has a folder of its own; its libraries beside it. */
+static void plan_mounts(struct run *run)
+{
+    cleanup_free char *folder = text_copy(run->sipp.program);
+
+    *strrchr(folder, '/') = '\0';
+    run->mounts.mode = run->options->mounts;
+    if (*folder && strncmp(folder, "/usr/", 5) != 0)
+        strings_add(&run->mounts.readable, folder);
+    strings_add(&run->mounts.readable, run->suite.folder);
+}
+
+static int prepare(struct run *run, char **ret_sipp, struct error **ret)
+{
+    struct rlimit descriptors;
+
+    *ret_sipp = sipp_find(run->options->sipp, ret);
+    if (!*ret_sipp)
+        return -1;
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot read the limit of descriptors");
+    run->sipp = (struct sipp_options){
+        .program = *ret_sipp,
+        .transport = "u1",
+        .recv_timeout_ms = 5000,
+        .calls = 1,
+        .concurrent = 1,
+        .descriptors = descriptors.rlim_cur,
+    };
+    plan_mounts(run);
+    run->context = (struct test_context){
+        .host = &run->host,
+        .suite = &run->suite,
+        .results = &run->folder,
+        .progress = &run->progress,
+        .sipp = &run->sipp,
+        .mounts = &run->mounts,
+        .descriptor_limit = descriptors.rlim_cur,
+        .descriptor_most = descriptors.rlim_max,
+        .keep = run->options->keep,
+        .pcap = run->options->pcap,
+        .verbose = run->options->progress == PROGRESS_VERBOSE,
+        .timeout_s = run->options->timeout_s,
+    };
+    copy_environment(&run->context);
+    return results_folder_open(run->options->results, &run->folder, ret);
+}
+
+/* ---- signals ---- */
+
+static void on_signal(void *user, uint32_t events)
+{
+    struct run *run = user;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(run->signal_fd, &info, sizeof info) == sizeof info) {
+        cleanup_free char *why = NULL;
+        bool first = !run->signal;
+
+        if (first)
+            run->signal = (int)info.ssi_signo;
+        why = text_format("interrupted by %s", process_signal_name((int)info.ssi_signo));
+        if (run->running && first)
+            test_run_interrupt(run->running, why);
+        else if (run->running)
+            test_run_hurry(run->running);
+    }
+}
+
+/* What the caller has set to be ignored (nohup, a shell's background job) stays so. */
+static int watch_signals(struct run *run, struct error **ret)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof ending_signals / sizeof *ending_signals; i++) {
+        struct sigaction action;
+
+        if (sigaction(ending_signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, ending_signals[i]);
+    }
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
+        (run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot watch for signals");
+    return loop_watch(run->loop, run->signal_fd, EPOLLIN, on_signal, run, ret) ? 0 : -1;
+}
+
+static void on_router_lost(void *user, const struct error *why)
+{
+    struct run *run = user;
+
+    if (run->lost)
+        return;
+    error_set(&run->lost, ERROR_FAILED, "%s", error_text(why));
+    if (run->running)
+        test_run_interrupt(run->running, error_text(why));
+}
+
+/* ---- the tests ---- */
+
+static void start_next(struct run *run);
+
+static void on_test_ended(void *user, struct test_result *result)
+{
+    struct run *run = user;
+
+    run->running = NULL;
+    results_add(&run->results, result);
+    start_next(run);
+}
+
+static void start_next(struct run *run)
+{
+    if (run->signal || run->lost || run->next == run->suite.test_count) {
+        loop_quit(run->loop);
+        return;
+    }
+    run->running = test_run_start(&run->context, &run->suite.tests[run->next], (unsigned)run->next + 1, on_test_ended,
+                                  run);
+    run->next++;
+}
+
+static int exit_code(const struct run *run)
+{
+    if (run->signal)
+        return 128 + run->signal;
+    return run->lost || results_count(&run->results, VERDICT_FAIL) ? 1 : 0;
+}
+
+static void conclude(struct run *run)
+{
+    cleanup_error struct error *error = NULL;
+    struct results *results = &run->results;
+
+    results->suite = text_copy(run->suite.folder);
+    results->planned = run->suite.test_count;
+    results->partial = results->count < results->planned || run->signal;
+    results->duration_s = (double)(loop_now_ns() - run->started_ns) / 1e9;
+    results->exit_code = exit_code(run);
+    if (results_write_json(results, run->folder.fd, &error) < 0) {
+        fprintf(stderr, "sippod: %s: %s\n", run->folder.path, error_text(error));
+        if (!results->exit_code)
+            results->exit_code = 1;
+    }
+    if (run->lost)
+        fprintf(stderr, "sippod: %s\n", error_text(run->lost));
+    progress_summary(&run->progress, results);
+}
+
+static int run_tests(struct run *run, struct error **ret)
+{
+    cleanup_free char *sipp = NULL;
+    int result = -1;
+
+    run->loop = loop_new(ret);
+    if (!run->loop || watch_signals(run, ret) < 0 || prepare(run, &sipp, ret) < 0)
+        return -1;
+    if (host_open(&run->host, run->loop, on_router_lost, run, ret) == 0) {
+        run->started_ns = loop_now_ns();
+        run->results.started = time(NULL);
+        start_next(run);
+        result = loop_run(run->loop, ret);
+        if (result == 0)
+            conclude(run);
+    }
+    host_close(&run->host);
+    return result;
+}
+
+static void run_free(struct run *run)
+{
+    free_environment(&run->context);
+    strings_free(&run->mounts.readable);
+    results_folder_close(&run->folder);
+    results_free(&run->results);
+    loop_free(run->loop);
+    close_fd(&run->signal_fd);
+    suite_free(&run->suite);
+    error_free(run->lost);
+}
+
+int run_suite(const struct run_options *options)
+{
+    struct run run = {.options = options, .signal_fd = -1, .folder = {.fd = -1}};
+    cleanup_error struct error *error = NULL;
+    int code = ERROR_INPUT;
+
+    progress_open(&run.progress, options->progress);
+    if (load_suite(&run) == 0) {
+        if (run_tests(&run, &error) < 0) {
+            fprintf(stderr, "sippod: %s\n", error_text(error));
+            code = error ? (int)error->code : ERROR_FAILED;
+        } else {
+            code = run.results.exit_code;
+        }
+    }
+    run_free(&run);
+    return code;
+}

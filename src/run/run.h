@@ -1,0 +1,18 @@
+/* A run: suites' tests one after the other on one event loop, signals, results. */
+#pragma once
+
+#include "src/run/test.h"
+
+struct run_options {
+    struct strings paths; /* suite, or tests of one suite */
+    struct suite_filter filter;
+    char *results, *sipp;
+    enum keep keep;
+    enum mounts_mode mounts;
+    enum progress_level progress;
+    bool pcap;
+    double timeout_s; /* of a test, 0: none */
+};
+
+/* Does all of it: problems of the suite and of the host are told on standard error. Returns the exit code. */
+int run_suite(const struct run_options *options);

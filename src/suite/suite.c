@@ -1,0 +1,293 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "src/suite/suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/base/file.h"
+#include "src/base/memory.h"
+
+/* Folders of a suite that are no tests. */
+static const char *const reserved[] = {"TEMPLATES", "GLOBAL", "DUT"};
+
+/* ---- patterns ---- */
+
+struct patterns {
+    pcre2_code **codes;
+    size_t count;
+};
+
+static void patterns_compile(const struct strings *expressions, const char *option, struct patterns *patterns,
+                             struct strings *problems)
+{
+    patterns->codes = memory_array(NULL, expressions->count, sizeof *patterns->codes);
+    for (size_t i = 0; i < expressions->count; i++) {
+        PCRE2_UCHAR text[256];
+        PCRE2_SIZE offset;
+        int number;
+        pcre2_code *code = pcre2_compile((PCRE2_SPTR)expressions->list[i], PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
+                                         &number, &offset, NULL);
+
+        if (code) {
+            patterns->codes[patterns->count++] = code;
+            continue;
+        }
+        pcre2_get_error_message(number, text, sizeof text);
+        strings_addf(problems, "%s \"%s\": %s at character %zu", option, expressions->list[i],
+                     (const char *)text, offset + 1);
+    }
+}
+
+static void patterns_free(struct patterns *patterns)
+{
+    for (size_t i = 0; i < patterns->count; i++)
+        pcre2_code_free(patterns->codes[i]);
+    free(patterns->codes);
+}
+
+static bool patterns_match(const struct patterns *patterns, const char *name)
+{
+    for (size_t i = 0; i < patterns->count; i++) {
+        pcre2_match_data *match = pcre2_match_data_create_from_pattern(patterns->codes[i], NULL);
+        bool found =
+            match && pcre2_match(patterns->codes[i], (PCRE2_SPTR)name, strlen(name), 0, 0, match, NULL) > 0;
+
+        pcre2_match_data_free(match);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+/* ---- tests ---- */
+
+/* Parts in order of bytes; in a part the UASs in reverse order of UA, then the UACs in order. */
+static int by_start(const void *a, const void *b)
+{
+    const struct scenario *left = a, *right = b;
+    int order = strcmp(left->part, right->part);
+
+    if (order)
+        return order;
+    if (left->server != right->server)
+        return left->server ? -1 : 1;
+    order = strcmp(left->ua, right->ua);
+    return left->server ? -order : order;
+}
+
+static void find_doubles(const struct test *test, struct strings *problems)
+{
+    for (size_t i = 0; i < test->scenario_count; i++)
+        for (size_t j = i + 1; j < test->scenario_count; j++) {
+            const struct scenario *one = &test->scenarios[i], *other = &test->scenarios[j];
+
+            if (strcmp(one->part, other->part) == 0 && strcmp(one->ua, other->ua) == 0)
+                strings_addf(problems, "%s: %s is twice in %s%s: %s and %s", test->folder, one->ua,
+                             *one->part ? "part " : "the test", one->part, one->file, other->file);
+        }
+}
+
+static void collect_scenarios(struct test *test, int folder, struct strings *problems)
+{
+    cleanup_strings struct strings names = {0};
+    cleanup_error struct error *error = NULL;
+
+    if (file_list(folder, &names, &error) < 0) {
+        strings_addf(problems, "%s: %s", test->folder, error_text(error));
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        struct scenario scenario;
+        struct stat status;
+
+        if (!scenario_parse(names.list[i], &scenario))
+            continue;
+        if (fstatat(folder, scenario.file, &status, 0) < 0)
+            strings_addf(problems, "%s/%s: %s", test->folder, scenario.file, strerror(errno));
+        else if (!S_ISREG(status.st_mode))
+            strings_addf(problems, "%s/%s: a scenario, but not a file", test->folder, scenario.file);
+        test->scenarios = memory_array(test->scenarios, test->scenario_count + 1, sizeof scenario);
+        test->scenarios[test->scenario_count++] = scenario;
+    }
+    if (!test->scenario_count)
+        strings_addf(problems,
+                     "%s: no scenario in it; they are called uas_ua0.xml, uac_ua1.xml, or 01_uac_ua1.xml for a "
+                     "part",
+                     test->folder);
+}
+
+static void add_test(struct suite *suite, const char *name, struct strings *problems)
+{
+    struct test test = {.name = text_copy(name), .folder = text_format("%s/%s", suite->folder, name)};
+    cleanup_fd int folder = open(test.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_free char *printable = text_printable(name, strlen(name));
+    cleanup_error struct error *error = NULL;
+
+    if (folder < 0)
+        strings_addf(problems, "%s: %s", test.folder, strerror(errno));
+    else
+        collect_scenarios(&test, folder, problems);
+    if (strcmp(printable, name) != 0)
+        strings_addf(problems, "%s/%s: a test's name has to be printable UTF-8", suite->folder, printable);
+    if (test.scenario_count) {
+        qsort(test.scenarios, test.scenario_count, sizeof *test.scenarios, by_start);
+        find_doubles(&test, problems);
+        suite_assign_addresses(&test);
+    }
+    if (test_config_load(test.folder, &test.config, &error) < 0)
+        strings_add(problems, error_text(error));
+    suite->tests = memory_array(suite->tests, suite->test_count + 1, sizeof test);
+    suite->tests[suite->test_count++] = test;
+}
+
+static bool is_folder(const char *suite, const char *name)
+{
+    cleanup_free char *path = text_format("%s/%s", suite, name);
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static bool is_test(const char *suite, const char *name)
+{
+    if (*name == '.')
+        return false;
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(name, reserved[i]) == 0)
+            return false;
+    return is_folder(suite, name);
+}
+
+static void add_all_tests(struct suite *suite, const struct patterns *only, const struct patterns *exclude,
+                          struct strings *problems)
+{
+    cleanup_fd int folder = open(suite->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_strings struct strings names = {0};
+    cleanup_error struct error *error = NULL;
+    bool any = false;
+
+    if (folder < 0 || file_list(folder, &names, &error) < 0) {
+        strings_addf(problems, "%s: %s", suite->folder, error ? error_text(error) : strerror(errno));
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        if (!is_test(suite->folder, names.list[i]))
+            continue;
+        any = true;
+        if ((!only->count || patterns_match(only, names.list[i])) && !patterns_match(exclude, names.list[i]))
+            add_test(suite, names.list[i], problems);
+    }
+    if (!any)
+        strings_addf(problems, "%s: no test folder in it", suite->folder);
+    else if (!suite->test_count)
+        strings_addf(problems, "%s: the patterns leave no test to run", suite->folder);
+}
+
+/* ---- paths ---- */
+
+/* A folder that holds a scenario is a test; the suite is the folder above. */
+static bool holds_scenario(const char *path)
+{
+    cleanup_fd int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_strings struct strings names = {0};
+
+    if (folder < 0 || file_list(folder, &names, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < names.count; i++) {
+        struct scenario scenario;
+
+        if (!scenario_parse(names.list[i], &scenario))
+            continue;
+        scenario_free(&scenario);
+        return true;
+    }
+    return false;
+}
+
+static void set_folder(struct suite *suite, char *folder)
+{
+    const char *slash = strrchr(folder, '/');
+
+    suite->folder = folder;
+    suite->name = text_copy(slash && slash[1] ? slash + 1 : folder);
+}
+
+/* One of several paths: it has to be a test of the suite that the first one belongs to. */
+static void add_path(struct suite *suite, const char *path, struct strings *problems)
+{
+    cleanup_error struct error *error = NULL;
+    cleanup_free char *absolute = file_absolute(path, &error);
+    cleanup_free char *above = NULL;
+    cleanup_free char *last = NULL;
+
+    if (!absolute) {
+        strings_add(problems, error_text(error));
+        return;
+    }
+    above = text_copy(absolute);
+    last = text_copy(absolute);
+    if (!suite->folder)
+        set_folder(suite, text_copy(dirname(above)));
+    else if (strcmp(dirname(above), suite->folder) != 0)
+        strings_addf(problems, "%s: not of the same suite as the tests before it (%s)", path, suite->folder);
+    for (size_t i = 0; i < suite->test_count; i++)
+        if (strcmp(suite->tests[i].name, basename(last)) == 0)
+            return; /* named twice: run once */
+    add_test(suite, basename(last), problems);
+}
+
+int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *suite,
+               struct strings *problems)
+{
+    struct patterns only = {0}, exclude = {0};
+    size_t before = problems->count;
+
+    patterns_compile(&filter->only, "--pattern-only", &only, problems);
+    patterns_compile(&filter->exclude, "--pattern-exclude", &exclude, problems);
+    if (problems->count == before && paths->count == 1 && !holds_scenario(paths->list[0])) {
+        cleanup_error struct error *error = NULL;
+        char *folder = file_absolute(paths->list[0], &error);
+
+        if (!folder)
+            strings_addf(problems, "%s; name the suite's folder, or one of its tests", error_text(error));
+        else {
+            set_folder(suite, folder);
+            add_all_tests(suite, &only, &exclude, problems);
+        }
+    } else if (problems->count == before) {
+        for (size_t i = 0; i < paths->count; i++)
+            add_path(suite, paths->list[i], problems);
+    }
+    patterns_free(&only);
+    patterns_free(&exclude);
+    return problems->count == before ? 0 : -1;
+}
+
+void suite_free(struct suite *suite)
+{
+    for (size_t i = 0; i < suite->test_count; i++) {
+        struct test *test = &suite->tests[i];
+
+        for (size_t j = 0; j < test->scenario_count; j++)
+            scenario_free(&test->scenarios[j]);
+        for (size_t j = 0; j < test->ua_count; j++) {
+            free(test->uas[j].name);
+            free(test->uas[j].address);
+        }
+        free(test->scenarios);
+        free(test->uas);
+        free(test->config.transport);
+        free(test->name);
+        free(test->folder);
+    }
+    free(suite->tests);
+    free(suite->folder);
+    free(suite->name);
+    *suite = (struct suite){0};
+}

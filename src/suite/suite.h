@@ -1,0 +1,72 @@
+/* Suites, as Sipplauncher lays them out: a folder of test folders, whose scenarios are called
+ * [part_]ua[cs]_uaN.xml. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "src/base/error.h"
+#include "src/base/text.h"
+
+struct scenario {
+    char *file; /* "02_uac_ua1.xml" */
+    char *part; /* "02", "" if it has none */
+    char *ua;   /* "ua1" */
+    bool server; /* uas */
+};
+
+struct ua {
+    char *name;    /* "ua1": the same UA in every part */
+    char *address; /* "198.18.1.1" */
+};
+
+/* What a test.conf says. */
+struct test_config {
+    char *transport;  /* SIPp's -t, NULL: the run's */
+    double timeout_s; /* of the whole test, 0: the run's */
+};
+
+struct test {
+    char *name;   /* the folder's */
+    char *folder; /* absolute */
+    struct scenario *scenarios; /* by part; in each the UASs in reverse order of UA, then the UACs in order */
+    size_t scenario_count;
+    struct ua *uas; /* by name as numbers order it: ua2 before ua10 */
+    size_t ua_count;
+    struct test_config config;
+};
+
+struct suite {
+    char *folder; /* absolute */
+    char *name;   /* its last component */
+    struct test *tests; /* by name, in order of bytes */
+    size_t test_count;
+};
+
+/* Regular expressions (PCRE2) that must match a test's name from its first character on. */
+struct suite_filter {
+    struct strings only, exclude; /* each OR-ed; exclude wins */
+};
+
+/* Loads the suite at `paths`: one suite folder, or any number of test folders of one suite. Every fault that is
+ * found goes into `problems`, one line each; 0 only if there is none. */
+int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *ret_suite,
+               struct strings *ret_problems);
+void suite_free(struct suite *suite);
+
+/* Takes apart a scenario's file name; false if it is none. */
+bool scenario_parse(const char *file, struct scenario *ret_scenario);
+void scenario_free(struct scenario *scenario);
+
+/* The UAs of `test` and their addresses in the in-suite plan: uaN is 198.18.1.N and on (198.18.0.0/15, RFC
+ * 2544), names that say the same number (ua1, ua01) or too large a one take what is free. */
+void suite_assign_addresses(struct test *test);
+
+/* The UA that UACs call where there is no DUT: the UAS with the lowest number in the first part; NULL: none. */
+const struct ua *test_called(const struct test *test);
+const struct ua *test_ua(const struct test *test, const char *name);
+
+/* test.conf in `folder` (absent: defaults). Errors say file:line. */
+int test_config_load(const char *folder, struct test_config *ret_config, struct error **ret);
+/* The same from memory; `name` is for errors. */
+int test_config_parse(const char *name, const char *text, struct test_config *ret_config, struct error **ret);

@@ -1,0 +1,267 @@
+#include "src/wire/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/channel.h"
+#include "src/base/memory.h"
+
+struct pending {
+    void (*reply)(void *user, const struct error *error, const uint8_t *payload, size_t length);
+    void *user;
+    struct pending *next;
+};
+
+struct stream {
+    uint64_t sequence;
+    void (*data)(void *user, const uint8_t *data, size_t length);
+    void (*ended)(void *user, int status);
+    void *user;
+    bool finished; /* its end has come: the next message is the exit status */
+    struct stream *next;
+};
+
+struct wire_client {
+    struct channel *ctl, *io;
+    const struct wire_client_callbacks *callbacks;
+    void *user;
+    struct pending *first, **last; /* commands without an answer yet, oldest first */
+    struct stream *streams;
+    uint64_t sequence;
+    bool closed;
+    char *last_words; /* an ERROR that answered nothing: why the agent is about to end */
+    bool *freed;      /* set when the client is freed while one of its callbacks runs */
+};
+
+static void answer(struct wire_client *client, const struct error *error, const uint8_t *payload,
+                   size_t length)
+{
+    struct pending *pending = client->first;
+
+    if (!pending)
+        return; /* an answer to nothing: harmless */
+    client->first = pending->next;
+    if (!client->first)
+        client->last = &client->first;
+    if (pending->reply)
+        pending->reply(pending->user, error, payload, length);
+    free(pending);
+}
+
+static int take_event(struct wire_client *client, const struct ctl_frame *frame, struct error **ret)
+{
+    struct event_message event = {0};
+    int result = event_message_decode(frame->payload, frame->length, &event, ret);
+
+    if (result == 0)
+        client->callbacks->event(client->user, &event);
+    event_message_free(&event);
+    return result;
+}
+
+static void take_error(struct wire_client *client, const struct ctl_frame *frame)
+{
+    cleanup_error struct error *error = NULL;
+    cleanup_free char *text = text_printable((const char *)frame->payload, frame->length);
+
+    if (!client->first) {
+        free(client->last_words);
+        client->last_words = steal_pointer(&text);
+        return;
+    }
+    error_set(&error, ERROR_FAILED, "%s", *text ? text : "the agent refused a command");
+    answer(client, error, NULL, 0);
+}
+
+static int take_frame(struct wire_client *client, const struct ctl_frame *frame, struct error **ret)
+{
+    switch (frame->code) {
+    case CTL_NEXT: /* an acknowledgement of bytes, for clients that send piecemeal */
+        return 0;
+    case CTL_READY:
+        client->callbacks->ready(client->user);
+        return 0;
+    case CTL_ACK:
+        answer(client, NULL, frame->payload, frame->length);
+        return 0;
+    case CTL_ERROR:
+        take_error(client, frame);
+        return 0;
+    case CTL_PROCESSASYNCEVENT:
+        return take_event(client, frame, ret);
+    default:
+        return error_set(ret, ERROR_FAILED, "the agent sent a %s (%u)", ctl_name(frame->code), frame->code);
+    }
+}
+
+static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, size_t fresh, struct error **ret)
+{
+    struct wire_client *client = user;
+    struct ctl_frame frame;
+    size_t used;
+    int result = ctl_decode(data, length, &frame, &used, ret);
+
+    (void)fresh;
+    if (result <= 0)
+        return result;
+    return take_frame(client, &frame, ret) < 0 ? -1 : (ptrdiff_t)used;
+}
+
+static struct stream **find_stream(struct wire_client *client, uint64_t sequence)
+{
+    struct stream **place = &client->streams;
+
+    while (*place && (*place)->sequence != sequence)
+        place = &(*place)->next;
+    return place;
+}
+
+static void take_output(struct wire_client *client, const struct io_frame *frame)
+{
+    struct stream **place = find_stream(client, frame->sequence);
+    struct stream *stream = *place;
+
+    if (!stream)
+        return;
+    if (!stream->finished && frame->length) {
+        stream->data(stream->user, frame->payload, frame->length);
+        return;
+    }
+    if (!stream->finished && stream->ended) {
+        stream->finished = true;
+        return;
+    }
+    *place = stream->next;
+    if (stream->ended)
+        stream->ended(stream->user, frame->length == 1 ? frame->payload[0] : 255);
+    free(stream);
+}
+
+static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, size_t fresh, struct error **ret)
+{
+    struct io_frame frame;
+    size_t used;
+    int result = io_decode(data, length, &frame, &used, ret);
+
+    (void)fresh;
+    if (result <= 0)
+        return result;
+    take_output(user, &frame);
+    return (ptrdiff_t)used;
+}
+
+/* Either channel's end is the end of both. */
+static void on_closed(void *user, const struct error *why)
+{
+    struct wire_client *client = user;
+    cleanup_error struct error *error = NULL;
+    bool freed = false;
+
+    if (client->closed)
+        return; /* the other channel's end was told already */
+    client->closed = true;
+    error_set(&error, ERROR_FAILED, "%s",
+              client->last_words ? client->last_words
+              : why              ? error_text(why)
+                                 : "the agent has ended");
+    client->freed = &freed;
+    while (!freed && client->first)
+        answer(client, error, NULL, 0);
+    if (freed)
+        return;
+    client->freed = NULL;
+    client->callbacks->closed(client->user, error);
+}
+
+static const struct channel_callbacks ctl_callbacks = {.received = ctl_received, .closed = on_closed};
+static const struct channel_callbacks io_callbacks = {.received = io_received, .closed = on_closed};
+
+struct wire_client *wire_client_new(struct loop *loop, int ctl, int io,
+                                    const struct wire_client_callbacks *callbacks, void *user,
+                                    struct error **ret)
+{
+    struct wire_client *client = memory_new(sizeof *client);
+
+    *client = (struct wire_client){.callbacks = callbacks, .user = user, .last = &client->first};
+    client->ctl = channel_new(loop, ctl, &ctl_callbacks, client, ret);
+    client->io = channel_new(loop, io, &io_callbacks, client, client->ctl ? ret : NULL);
+    if (!client->ctl || !client->io) {
+        wire_client_free(client);
+        return NULL;
+    }
+    return client;
+}
+
+void wire_client_free(struct wire_client *client)
+{
+    if (!client)
+        return;
+    if (client->freed)
+        *client->freed = true;
+    channel_free(client->ctl);
+    channel_free(client->io);
+    free(client->last_words);
+    while (client->first) {
+        struct pending *pending = client->first;
+
+        client->first = pending->next;
+        free(pending);
+    }
+    while (client->streams) {
+        struct stream *stream = client->streams;
+
+        client->streams = stream->next;
+        free(stream);
+    }
+    free(client);
+}
+
+void wire_client_send(struct wire_client *client, uint32_t code, const void *payload, size_t length,
+                      void (*reply)(void *user, const struct error *error, const uint8_t *payload,
+                                    size_t length),
+                      void *user)
+{
+    struct pending *pending = memory_new(sizeof *pending);
+    cleanup_buffer struct buffer frame = {0};
+
+    *pending = (struct pending){.reply = reply, .user = user};
+    *client->last = pending;
+    client->last = &pending->next;
+    ctl_encode(&frame, code, payload, length);
+    channel_send(client->ctl, frame.data, frame.length);
+}
+
+void wire_client_ignore(struct wire_client *client, const void *user)
+{
+    for (struct pending *pending = client->first; pending; pending = pending->next)
+        if (pending->user == user)
+            pending->reply = NULL;
+}
+
+uint64_t wire_client_stream(struct wire_client *client,
+                            void (*data)(void *user, const uint8_t *data, size_t length),
+                            void (*ended)(void *user, int status), void *user)
+{
+    struct stream *stream = memory_new(sizeof *stream);
+
+    *stream = (struct stream){
+        .sequence = ++client->sequence,
+        .data = data,
+        .ended = ended,
+        .user = user,
+        .next = client->streams,
+    };
+    client->streams = stream;
+    return stream->sequence;
+}
+
+void wire_client_forget(struct wire_client *client, uint64_t sequence)
+{
+    struct stream **place = find_stream(client, sequence);
+    struct stream *stream = *place;
+
+    if (!stream)
+        return;
+    *place = stream->next;
+    free(stream);
+}

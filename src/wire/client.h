@@ -1,0 +1,44 @@
+/* The client's end of the hyperstart channels, on the loop: commands are answered in order, processes' output
+ * comes by stream, and an exit status ends a stream. */
+#pragma once
+
+#include <stdint.h>
+
+#include "src/base/loop.h"
+#include "src/wire/frame.h"
+#include "src/wire/message.h"
+
+struct wire_client;
+
+struct wire_client_callbacks {
+    void (*ready)(void *user);                                    /* the agent said READY */
+    void (*event)(void *user, const struct event_message *event); /* PROCESSASYNCEVENT */
+    /* A channel ended or broke. Called once; commands without an answer have been answered with that error.
+     * The client is still to be freed, which may be done here. */
+    void (*closed)(void *user, const struct error *why);
+};
+
+/* Takes both sockets, on failure too. NULL on failure. */
+struct wire_client *wire_client_new(struct loop *loop, int ctl, int io,
+                                    const struct wire_client_callbacks *callbacks, void *user,
+                                    struct error **ret);
+void wire_client_free(struct wire_client *client); /* answers nothing any more; NULL is fine */
+
+/* Sends a command. `reply` (may be NULL) is called once: error is NULL after ACK, whose payload it gets; after
+ * ERROR it holds the agent's words. */
+void wire_client_send(struct wire_client *client, uint32_t code, const void *payload, size_t length,
+                      void (*reply)(void *user, const struct error *error, const uint8_t *payload,
+                                    size_t length),
+                      void *user);
+
+/* Answers that are still due to `user` are swallowed. */
+void wire_client_ignore(struct wire_client *client, const void *user);
+
+/* A stream for a process to come; returns its sequence, for Process.stdio or .stderr. `data` gets the output
+ * as it comes. With `ended` this is an stdio stream, and ended(user, exit status) is its last call; without it
+ * is a stderr stream. */
+uint64_t wire_client_stream(struct wire_client *client,
+                            void (*data)(void *user, const uint8_t *data, size_t length),
+                            void (*ended)(void *user, int status), void *user);
+/* Nobody wants to hear from this stream any more. */
+void wire_client_forget(struct wire_client *client, uint64_t sequence);

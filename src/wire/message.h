@@ -1,0 +1,120 @@
+/* hyperstart's JSON payloads as C structures, both ways. Field names are those on the wire. Unknown fields are
+ * ignored; a mandatory one that is missing, or any that has the wrong type, is an error that names it.
+ *
+ * sippod's own additions, which other agents ignore:
+ *   NetworkIface.type    "dummy": make the device first (as ifb where the kernel has no dummy)
+ *   Container.listen     {address, port, protocol}: say so, by a "listening" event, once a socket is bound there
+ *   Process.id           a name for SIGNALPROCESS and events
+ *   PROCESSASYNCEVENT    events "listening", "exited" (status: exit code), "signalled" (status: the signal) and
+ *                        "notice" (info: what the pod has to do without) */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/base/error.h"
+#include "src/base/text.h"
+
+struct address_message {
+    char *address; /* ipAddress */
+    char *mask;    /* netMask: "24", or "255.255.255.0" */
+};
+
+struct interface_message {
+    char *device;
+    char *new_name; /* newDeviceName, NULL: keep */
+    char *mac;      /* macAddr, NULL: keep */
+    char *type;     /* NULL, or "dummy" */
+    uint32_t mtu;   /* 0: keep */
+    struct address_message *addresses;
+    size_t address_count;
+};
+
+struct route_message {
+    char *destination; /* dest: "default", an address, or a prefix */
+    char *gateway;     /* NULL: none */
+    char *device;
+};
+
+struct pod_message {
+    char *hostname;
+    struct interface_message *interfaces;
+    size_t interface_count;
+    struct route_message *routes;
+    size_t route_count;
+};
+
+struct environment_message {
+    char *name, *value;
+};
+
+struct limit_message {
+    char *type; /* "nofile", "RLIMIT_NOFILE" … */
+    uint64_t soft, hard;
+};
+
+struct process_message {
+    char *id;                        /* NULL: the container's */
+    uint64_t stdio, stderr_stream; /* I/O channel sequences; stderr 0: the stdio one takes both */
+    struct strings args;
+    struct environment_message *envs;
+    size_t env_count;
+    struct limit_message *limits;
+    size_t limit_count;
+    char *workdir;               /* NULL: / */
+    struct strings capabilities; /* ambient ones: "CAP_NET_RAW" … */
+};
+
+struct listen_message {
+    char *address; /* NULL: nothing is waited for */
+    char *protocol; /* "udp" or "tcp" */
+    uint16_t port;
+};
+
+struct container_message {
+    char *id;
+    struct process_message process;
+    struct listen_message listen;
+};
+
+struct kill_message {
+    char *container;
+    char *process; /* SIGNALPROCESS only */
+    int signal;
+    bool all; /* allProcesses */
+};
+
+struct event_message {
+    char *container;
+    char *process; /* NULL: the container's only one */
+    char *event;   /* "listening", "exited", "signalled", "notice" */
+    char *info;
+    int status;
+};
+
+/* Each encoder returns a NUL-terminated text that the caller frees. */
+char *pod_message_encode(const struct pod_message *pod);
+char *interface_message_encode(const struct interface_message *interface);
+char *container_message_encode(const struct container_message *container);
+char *exec_message_encode(const struct container_message *exec); /* EXECCMD {container, process} */
+char *kill_message_encode(const struct kill_message *kill);
+char *event_message_encode(const struct event_message *event);
+
+/* Each decoder fills what `ret_…` points to (zeroed by the caller) and is matched by a …_free, to be called
+ * after failure too. */
+int pod_message_decode(const void *json, size_t length, struct pod_message *ret_pod, struct error **ret);
+int interface_message_decode(const void *json, size_t length, struct interface_message *ret_interface,
+                             struct error **ret);
+int routes_message_decode(const void *json, size_t length, struct pod_message *ret_routes, struct error **ret);
+int container_message_decode(const void *json, size_t length, struct container_message *ret_container,
+                             struct error **ret);
+int exec_message_decode(const void *json, size_t length, struct container_message *ret_exec,
+                        struct error **ret);
+int kill_message_decode(const void *json, size_t length, struct kill_message *ret_kill, struct error **ret);
+int event_message_decode(const void *json, size_t length, struct event_message *ret_event, struct error **ret);
+
+void pod_message_free(struct pod_message *pod);
+void interface_message_free(struct interface_message *interface);
+void container_message_free(struct container_message *container);
+void kill_message_free(struct kill_message *kill);
+void event_message_free(struct event_message *event);

@@ -1,0 +1,163 @@
+/* The router's requests and replies as bytes: what is encoded decodes to the same, all else is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "netns/router/wire.h"
+
+static const struct router_request requests[] = {
+    {.type = ROUTER_HELLO, .serial = 1, .version = ROUTER_PROTOCOL},
+    {.type = ROUTER_HELLO, .serial = UINT32_MAX, .version = UINT32_MAX},
+    {.type = ROUTER_POD_ADD, .serial = 2, .run_id = "azbycx"},
+    {.type = ROUTER_POD_REMOVE, .serial = 0, .run_id = "aaaaaa"},
+};
+#define REQUESTS (sizeof requests / sizeof *requests)
+
+static void refused(const void *bytes, size_t length, const char *words)
+{
+    struct router_request request = {.type = 77};
+    cleanup_error struct error *error = NULL;
+
+    assert_int_equal(router_request_decode(bytes, length, &request, &error), -1);
+    assert_int_equal(error->code, ERROR_INPUT);
+    assert_non_null(strstr(error->text, words));
+    assert_int_equal(request.type, 77);
+}
+
+static void test_request_round_trip(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < REQUESTS; i++) {
+        uint8_t bytes[ROUTER_REQUEST_MOST];
+        size_t length = router_request_encode(&requests[i], bytes);
+        struct router_request back;
+
+        assert_int_equal(router_request_decode(bytes, length, &back, NULL), 0);
+        assert_int_equal(back.type, requests[i].type);
+        assert_int_equal(back.serial, requests[i].serial);
+        assert_int_equal(back.version, requests[i].version);
+        assert_string_equal(back.run_id, requests[i].run_id);
+    }
+}
+
+static void test_request_length(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < REQUESTS; i++) {
+        uint8_t bytes[2 * ROUTER_REQUEST_MOST] = {0};
+        size_t length = router_request_encode(&requests[i], bytes);
+
+        for (size_t wrong = 0; wrong <= sizeof bytes; wrong++)
+            if (wrong != length)
+                refused(bytes, wrong, "bytes");
+    }
+}
+
+static void test_request_type(void **state)
+{
+    static const uint32_t wrong[] = {0, ROUTER_TYPES, 77, 0x01000000, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint8_t bytes[ROUTER_REQUEST_MOST] = {0};
+
+        memcpy(bytes, &wrong[i], sizeof wrong[i]);
+        refused(bytes, sizeof bytes, "unknown request");
+        assert_string_equal(router_type_name(wrong[i]), "unknown");
+    }
+}
+
+static void test_run_id(void **state)
+{
+    static const char wrong[][8] = {"",          "abcde",   "abcdeF",  "abcde1",      "abc/ef",
+                                    "abcdef\0x", "abcdefg", "abc\0ef", "abcd\xc3\xa9"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint8_t bytes[ROUTER_REQUEST_MOST];
+        size_t length = router_request_encode(&requests[2], bytes);
+
+        memcpy(bytes + 8, wrong[i], 8);
+        refused(bytes, length, "six lower-case letters");
+    }
+}
+
+static struct router_reply a_reply(void)
+{
+    struct router_reply reply = {.type = ROUTER_POD_ADD,
+                                 .serial = 9,
+                                 .status = ERROR_HOST,
+                                 .sys = 13,
+                                 .version = 1,
+                                 .mac = {1, 2, 3, 4, 5, 6}};
+
+    memset(reply.text, 'x', ROUTER_TEXT_MOST);
+    return reply;
+}
+
+static void test_reply_round_trip(void **state)
+{
+    struct router_reply reply = a_reply(), back;
+    uint8_t bytes[ROUTER_REPLY_LENGTH];
+
+    (void)state;
+    router_reply_encode(&reply, bytes);
+    assert_int_equal(router_reply_decode(bytes, sizeof bytes, &back, NULL), 0);
+    assert_int_equal(back.type, reply.type);
+    assert_int_equal(back.serial, reply.serial);
+    assert_int_equal(back.status, reply.status);
+    assert_int_equal(back.sys, reply.sys);
+    assert_int_equal(back.version, reply.version);
+    assert_memory_equal(back.mac, reply.mac, sizeof reply.mac);
+    assert_string_equal(back.text, reply.text);
+}
+
+static void reply_refused(const uint8_t *bytes, size_t length)
+{
+    struct router_reply reply;
+    cleanup_error struct error *error = NULL;
+
+    assert_int_equal(router_reply_decode(bytes, length, &reply, &error), -1);
+    assert_int_equal(error->code, ERROR_INPUT);
+}
+
+static void test_reply_refused(void **state)
+{
+    struct router_reply reply = a_reply();
+    uint8_t good[ROUTER_REPLY_LENGTH], bytes[ROUTER_REPLY_LENGTH + 1] = {0};
+
+    (void)state;
+    router_reply_encode(&reply, good);
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        memcpy(bytes, good, sizeof good);
+        if (length != sizeof good)
+            reply_refused(bytes, length);
+    }
+    bytes[0] = 77; /* the type */
+    reply_refused(bytes, sizeof good);
+    memcpy(bytes, good, sizeof good);
+    bytes[8] = 4; /* the status */
+    reply_refused(bytes, sizeof good);
+    memcpy(bytes, good, sizeof good);
+    bytes[26] = 1; /* the padding */
+    reply_refused(bytes, sizeof good);
+    memcpy(bytes, good, sizeof good);
+    bytes[ROUTER_REPLY_LENGTH - 1] = 'x'; /* the end of the text */
+    reply_refused(bytes, sizeof good);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_request_round_trip), cmocka_unit_test(test_request_length),
+        cmocka_unit_test(test_request_type),       cmocka_unit_test(test_run_id),
+        cmocka_unit_test(test_reply_round_trip),   cmocka_unit_test(test_reply_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
