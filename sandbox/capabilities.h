@@ -11,8 +11,8 @@
 /* The permitted set of this process. */
 int capabilities_permitted(uint64_t *ret_set, struct error **ret);
 
-/* Keeps as permitted what of `keep` is permitted now; nothing stays effective, inheritable or ambient, and the
- * bounding set shrinks to `keep` where that is allowed (CAP_SETPCAP). Without way back. */
+/* Keeps as permitted what of `keep` is permitted now; nothing stays effective, inheritable or ambient, and
+ * the bounding set shrinks to `keep` where that is allowed (CAP_SETPCAP). Without way back. */
 int capabilities_drop(uint64_t keep, struct error **ret);
 
 /* Makes `set`, which has to be permitted, effective; capabilities_lower() ends that. */
@@ -20,8 +20,8 @@ int capabilities_raise(uint64_t set, struct error **ret);
 int capabilities_lower(struct error **ret);
 int capabilities_lower_to(uint64_t set, struct error **ret); /* all but these */
 
-/* In a child, right before exec: the program that is started has exactly `set` (of what is permitted), whatever
- * its uid, and can never get another one. */
+/* In a child, right before exec: the program that is started has exactly `set` (of what is permitted),
+ * whatever its uid, and can never get another one. */
 int capabilities_hand_on(uint64_t set, struct error **ret);
 
 /* "CAP_NET_RAW" or "net_raw" to its bit, 0 if there is no such capability. */

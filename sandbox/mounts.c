@@ -1,12 +1,13 @@
-/* Theory of operation. The pod's mount namespace starts as a copy of the host's. All of it is made read-only at
- * once (mount_setattr(2), recursively), then fresh tmpfs go where programs write, and overlays with a tmpfs upper
- * on /etc and /var. What the test needs from below those places (its run folder, the suite) was opened before
- * as detached copies of mounts (open_tree(2)) and is moved into place last, at the path that it has outside.
+/* Theory of operation. The pod's mount namespace starts as a copy of the host's. All of it is made read-only
+ * at once (mount_setattr(2), recursively), then fresh tmpfs go where programs write, and overlays with a
+ * tmpfs upper on /etc and /var. What the test needs from below those places (its run folder, the suite) was
+ * opened before as detached copies of mounts (open_tree(2)) and is moved into place last, at the path that it
+ * has outside.
  *
  * Limits: an overlay of / itself is refused in a user namespace. An overlay shows one file system, so mounts
- * below /etc and /var (a separate /var/lib, the three files that container engines mount into /etc) are carried
- * over one by one. An ordinary user can change through the overlay only what lies directly in /etc or /var.
- * See mount_namespaces(7), section on restrictions, and Documentation/filesystems/overlayfs.rst. */
+ * below /etc and /var (a separate /var/lib, the three files that container engines mount into /etc) are
+ * carried over one by one. An ordinary user can change through the overlay only what lies directly in /etc or
+ * /var. See mount_namespaces(7), section on restrictions, and Documentation/filesystems/overlayfs.rst. */
 #include "sandbox/mounts.h"
 
 #include <errno.h>
@@ -177,7 +178,8 @@ static int put_back(struct set_up *set_up, struct error **ret)
 
         if (make_mount_point(detached->path, detached->is_folder, ret) < 0)
             return -1;
-        if (syscall(SYS_move_mount, detached->tree, "", AT_FDCWD, detached->path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        if (syscall(SYS_move_mount, detached->tree, "", AT_FDCWD, detached->path, MOVE_MOUNT_F_EMPTY_PATH) <
+            0)
             return error_sys(ret, ERROR_HOST, errno, "cannot mount %s in the pod", detached->path);
     }
     return 0;
@@ -225,8 +227,8 @@ static int make_tmpfs(struct set_up *set_up, struct error **ret)
     static const struct {
         const char *path, *options;
     } places[] = {
-        {"/tmp", "mode=1777"},      {"/run", "mode=0755"},       {"/var/tmp", "mode=1777"},
-        {"/var/log", "mode=0755"},  {"/var/cache", "mode=0755"}, {"/dev/shm", "mode=1777"},
+        {"/tmp", "mode=1777"},     {"/run", "mode=0755"},       {"/var/tmp", "mode=1777"},
+        {"/var/log", "mode=0755"}, {"/var/cache", "mode=0755"}, {"/dev/shm", "mode=1777"},
     };
 
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -237,7 +239,8 @@ static int make_tmpfs(struct set_up *set_up, struct error **ret)
         if (mount("tmpfs", places[i].path, "tmpfs", MS_NOSUID | MS_NODEV, places[i].options) < 0)
             return error_sys(ret, ERROR_HOST, errno, "cannot mount a tmpfs on %s in the pod", places[i].path);
     }
-    if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") < 0)
+    if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") <
+        0)
         notice(set_up, errno, "the pod sees the host's terminals, /dev/pts cannot be mounted");
     return 0;
 }

@@ -1,5 +1,6 @@
-/* The file system of a pod: the host's, but read-only, with fresh temporary folders, and with the few paths that
- * the test needs bound back at their own places. Called in the pod's own mount namespace, with CAP_SYS_ADMIN. */
+/* The file system of a pod: the host's, but read-only, with fresh temporary folders, and with the few paths
+ * that the test needs bound back at their own places. Called in the pod's own mount namespace, with
+ * CAP_SYS_ADMIN. */
 #pragma once
 
 #include <stddef.h>

@@ -51,7 +51,8 @@ int namespaces_explain(int sys, struct error **ret)
         return error_sys(ret, ERROR_HOST, sys, "%s; allow it with: sysctl kernel.unprivileged_userns_clone=1",
                          what);
     if (setting("/proc/sys/user/max_user_namespaces") == 0)
-        return error_sys(ret, ERROR_HOST, sys, "%s; allow it with: sysctl user.max_user_namespaces=10000", what);
+        return error_sys(ret, ERROR_HOST, sys, "%s; allow it with: sysctl user.max_user_namespaces=10000",
+                         what);
     if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
         return error_sys(ret, ERROR_HOST, sys,
                          "%s; allow it with: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or give "
@@ -61,10 +62,11 @@ int namespaces_explain(int sys, struct error **ret)
         return error_sys(ret, ERROR_HOST, sys,
                          "%s; the limits user.max_user_namespaces and user.max_net_namespaces are reached",
                          what);
-    return error_sys(ret, ERROR_HOST, sys,
-                     "%s; in a container, it has to be started with a seccomp profile that allows unshare and "
-                     "clone with CLONE_NEWUSER, and outside a chroot",
-                     what);
+    return error_sys(
+        ret, ERROR_HOST, sys,
+        "%s; in a container, it has to be started with a seccomp profile that allows unshare and "
+        "clone with CLONE_NEWUSER, and outside a chroot",
+        what);
 }
 
 /* ---- maps: for root all ids, each to itself; for others their own ---- */
@@ -96,7 +98,8 @@ static int identity_map(const char *path, char **ret_map, struct error **ret)
     return 0;
 }
 
-static int write_maps(const char *process, const char *users, const char *groups, bool all, struct error **ret)
+static int write_maps(const char *process, const char *users, const char *groups, bool all,
+                      struct error **ret)
 {
     cleanup_free char *setgroups = text_format("/proc/%s/setgroups", process);
     cleanup_free char *uid_map = text_format("/proc/%s/uid_map", process);

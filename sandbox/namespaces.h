@@ -16,8 +16,8 @@
 
 #include "src/base/error.h"
 
-/* Enters a new user namespace, with all capabilities in it; *ret_keep are those that the process needs from then
- * on: none for an ordinary user; for root what writing the pods' maps takes, and access to root's files.
+/* Enters a new user namespace, with all capabilities in it; *ret_keep are those that the process needs from
+ * then on: none for an ordinary user; for root what writing the pods' maps takes, and access to root's files.
  * ERROR_HOST, with what to do about it, where this is not allowed. The process must have a single thread. */
 int namespaces_enter_own(uint64_t *ret_keep, struct error **ret);
 

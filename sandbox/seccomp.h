@@ -1,12 +1,13 @@
 /* System call filters: everything but what a process of that kind never needs and could do harm with.
- * seccomp(2); libseccomp. Refused calls fail with EPERM, so that programs can say what they miss; clone3, whose
- * flags a filter cannot see, with ENOSYS, so that libraries fall back to clone. Each sets no_new_privs. */
+ * seccomp(2); libseccomp. Refused calls fail with EPERM, so that programs can say what they miss; clone3,
+ * whose flags a filter cannot see, with ENOSYS, so that libraries fall back to clone. Each sets no_new_privs.
+ */
 #pragma once
 
 #include "src/base/error.h"
 
-/* For a pod's agent once its namespaces and mounts are made, and so for all that runs in the pod: no mounts, no
- * namespaces, no modules, kexec, bpf, io_uring, keyrings, tracing of others, clocks. */
+/* For a pod's agent once its namespaces and mounts are made, and so for all that runs in the pod: no mounts,
+ * no namespaces, no modules, kexec, bpf, io_uring, keyrings, tracing of others, clocks. */
 int seccomp_pod(struct error **ret);
 
 /* For helpers: that, and no new programs. */

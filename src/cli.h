@@ -3,7 +3,7 @@
 
 struct command {
     const char *name;
-    const char *summary; /* one line of --help */
+    const char *summary;               /* one line of --help */
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns the exit code */
 };
 

@@ -29,21 +29,27 @@ struct process {
 struct agent {
     struct loop *loop;
     struct channel *ctl, *io;
+    void (*command)(struct agent *agent, const struct ctl_frame *frame);
+    void (*drained)(struct agent *agent);
     struct process *processes;
     struct netlink *netlink;
-    struct sockdiag *sockdiag;   /* opened when first needed */
-    struct timer *listen_timer;  /* runs while somebody waits for a bound socket */
-    uint64_t grantable;          /* capabilities that processes may be given */
-    int child_signal;            /* signalfd for SIGCHLD */
+    struct sockdiag *sockdiag;  /* opened when first needed */
+    struct timer *listen_timer; /* runs while somebody waits for a bound socket */
+    uint64_t grantable;         /* capabilities that processes may be given */
+    int child_signal;           /* signalfd for SIGCHLD */
     int exit_code;
 };
 
-/* channels.c: what goes to the client */
-int channels_open(struct agent *agent, int ctl, int io, struct error **ret);
+/* channels.c: what goes to the client, and what comes from it: command(agent, frame) for each whole frame,
+ * drained(agent) when all output is on its way */
+int channels_open(struct agent *agent, int ctl, int io,
+                  void (*command)(struct agent *agent, const struct ctl_frame *frame),
+                  void (*drained)(struct agent *agent), struct error **ret);
 void channels_close(struct agent *agent);
 void agent_send(struct agent *agent, uint32_t code, const void *payload, size_t length);
 void agent_event(struct agent *agent, const struct event_message *event);
-void agent_output(struct agent *agent, uint64_t sequence, const void *data, size_t length); /* empty: its end */
+void agent_output(struct agent *agent, uint64_t sequence, const void *data,
+                  size_t length); /* empty: its end */
 
 /* commands.c: one command of the control channel, answered with ACK or ERROR */
 void command_run(struct agent *agent, const struct ctl_frame *frame);
@@ -62,8 +68,8 @@ void process_output_drained(struct agent *agent);
 /* spawn.c: what a new process does between fork and exec */
 struct spawn {
     const struct process_message *process;
-    int output, errors;     /* its standard output and error */
-    uint64_t capabilities;  /* what it gets of them */
+    int output, errors;    /* its standard output and error */
+    uint64_t capabilities; /* what it gets of them */
 };
 pid_t spawn(const struct spawn *spawn, struct error **ret);
 

@@ -5,7 +5,8 @@
 
 /* A frame is taken off the wire when it is whole; what has been read is acknowledged at once with NEXT, which
  * is how a client that sends piecemeal knows when to go on. */
-static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, size_t fresh, struct error **ret)
+static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, size_t fresh,
+                              struct error **ret)
 {
     struct agent *agent = user;
     struct ctl_frame frame;
@@ -22,7 +23,7 @@ static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, si
         agent_send(agent, CTL_ERROR, error_text(*ret), strlen(error_text(*ret)));
     if (result <= 0)
         return result;
-    command_run(agent, &frame);
+    agent->command(agent, &frame);
     return (ptrdiff_t)used;
 }
 
@@ -54,7 +55,9 @@ static void on_closed(void *user, const struct error *why)
 
 static void io_drained(void *user)
 {
-    process_output_drained(user);
+    struct agent *agent = user;
+
+    agent->drained(agent);
 }
 
 static const struct channel_callbacks ctl_callbacks = {.received = ctl_received, .closed = on_closed};
@@ -64,8 +67,12 @@ static const struct channel_callbacks io_callbacks = {
     .drained = io_drained,
 };
 
-int channels_open(struct agent *agent, int ctl, int io, struct error **ret)
+int channels_open(struct agent *agent, int ctl, int io,
+                  void (*command)(struct agent *agent, const struct ctl_frame *frame),
+                  void (*drained)(struct agent *agent), struct error **ret)
 {
+    agent->command = command;
+    agent->drained = drained;
     agent->ctl = channel_new(agent->loop, ctl, &ctl_callbacks, agent, ret);
     if (!agent->ctl)
         return -1;

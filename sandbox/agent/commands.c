@@ -1,6 +1,6 @@
+#include <endian.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <endian.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -151,11 +151,16 @@ static int nothing(struct agent *agent, const struct ctl_frame *frame, bool *ret
 }
 
 static command_fn *const commands[] = {
-    [CTL_GETVERSION] = get_version,         [CTL_STARTPOD] = start_pod,
-    [CTL_DESTROYPOD] = destroy_pod,         [CTL_EXECCMD] = exec_command,
-    [CTL_READY] = nothing,                  [CTL_PING] = nothing,
-    [CTL_NEWCONTAINER] = start_container,   [CTL_KILLCONTAINER] = kill_container,
-    [CTL_SIGNALPROCESS] = kill_container,   [CTL_SETUPINTERFACE] = set_up_interface,
+    [CTL_GETVERSION] = get_version,
+    [CTL_STARTPOD] = start_pod,
+    [CTL_DESTROYPOD] = destroy_pod,
+    [CTL_EXECCMD] = exec_command,
+    [CTL_READY] = nothing,
+    [CTL_PING] = nothing,
+    [CTL_NEWCONTAINER] = start_container,
+    [CTL_KILLCONTAINER] = kill_container,
+    [CTL_SIGNALPROCESS] = kill_container,
+    [CTL_SETUPINTERFACE] = set_up_interface,
     [CTL_SETUPROUTE] = set_up_route,
 };
 

@@ -1,7 +1,8 @@
 /* sippod-agent: PID 1 of a pod. sippod starts it inside the pod's fresh namespaces, with the two hyperstart
- * channels as descriptors 3 and 4 and the capabilities that setting the pod up takes; it makes the file system,
- * says READY, and from then on does what the control channel says (HYPERSTART in docs/). It ends, and the
- * kernel ends every process of the pod with it, when the channel ends, on DESTROYPOD, or when sippod dies. */
+ * channels as descriptors 3 and 4 and the capabilities that setting the pod up takes; it makes the file
+ * system, says READY, and from then on does what the control channel says (HYPERSTART in docs/). It ends, and
+ * the kernel ends every process of the pod with it, when the channel ends, on DESTROYPOD, or when sippod
+ * dies. */
 #include <errno.h>
 #include <getopt.h>
 #include <linux/capability.h>
@@ -24,10 +25,11 @@
 #define CTL_FD 3
 #define IO_FD  4
 
-/* After the set-up: the network on request, the hostname, and what may be passed on to a process of the pod. */
+/* After the set-up: the network on request, the hostname, and what may be passed on to a process of the pod.
+ */
 #define KEPT                                                                                                 \
-    (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | \
-     CAPABILITY(CAP_DAC_OVERRIDE) | GRANTABLE)
+    (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_KILL) |                          \
+     CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE) | GRANTABLE)
 #define GRANTABLE (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -74,12 +76,14 @@ static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, stru
 
 static void tell_notice(void *user, const char *text)
 {
-    struct event_message event = {.container = (char *)"hyperstart", .event = (char *)"notice", .info = (char *)text};
+    struct event_message event = {
+        .container = (char *)"hyperstart", .event = (char *)"notice", .info = (char *)text};
 
     agent_event(user, &event);
 }
 
-/* SIGCHLD is all that PID 1 listens to: signals without a handler do not reach it, but for SIGKILL from sippod. */
+/* SIGCHLD is all that PID 1 listens to: signals without a handler do not reach it, but for SIGKILL from
+ * sippod. */
 static void on_child(void *user, uint32_t events)
 {
     struct agent *agent = user;
@@ -122,7 +126,8 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
 
     if (prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
         return error_sys(ret, ERROR_FAILED, errno, "prctl");
-    if (!(agent->loop = loop_new(ret)) || channels_open(agent, CTL_FD, IO_FD, ret) < 0)
+    if (!(agent->loop = loop_new(ret)) ||
+        channels_open(agent, CTL_FD, IO_FD, command_run, process_output_drained, ret) < 0)
         return -1;
     result = process_die_with_parent(CTL_FD, ret) < 0 || parse_arguments(argc, argv, &plan, ret) < 0 ||
                      watch_children(agent, ret) < 0 || set_up_pod(agent, &plan, ret) < 0

@@ -1,8 +1,8 @@
 /* Processes of the pod: started by NEWCONTAINER (a UA) or EXECCMD (a script), each in a session of its own.
  *
- * A process is over when it exits, not when the last of its background children closes the pipe: what is in the
- * pipes by then is passed on, the streams are ended, and the exit is told. What such children write later is read
- * and thrown away, so that they live on undisturbed. */
+ * A process is over when it exits, not when the last of its background children closes the pipe: what is in
+ * the pipes by then is passed on, the streams are ended, and the exit is told. What such children write later
+ * is read and thrown away, so that they live on undisturbed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -22,9 +22,9 @@ static int set_limits(const struct process_message *process, struct error **ret)
         const char *name;
         int resource;
     } names[] = {
-        {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"core", RLIMIT_CORE},   {"cpu", RLIMIT_CPU},
-        {"as", RLIMIT_AS},         {"data", RLIMIT_DATA},   {"fsize", RLIMIT_FSIZE}, {"stack", RLIMIT_STACK},
-        {"memlock", RLIMIT_MEMLOCK},
+        {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"core", RLIMIT_CORE},
+        {"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},       {"data", RLIMIT_DATA},
+        {"fsize", RLIMIT_FSIZE},   {"stack", RLIMIT_STACK}, {"memlock", RLIMIT_MEMLOCK},
     };
 
     for (size_t i = 0; i < process->limit_count; i++) {
@@ -47,7 +47,8 @@ static int set_limits(const struct process_message *process, struct error **ret)
 
 static int enter_folder(const char *folder, struct error **ret)
 {
-    /* Below root's map the folder may lie in another user's home; an ordinary user has no such power to raise. */
+    /* Below root's map the folder may lie in another user's home; an ordinary user has no such power to
+     * raise. */
     (void)capabilities_raise(CAPABILITY(CAP_DAC_OVERRIDE), NULL);
     if (chdir(folder) < 0)
         return error_sys(ret, ERROR_INPUT, errno, "cannot enter %s", folder);

@@ -37,8 +37,7 @@ static void channel_end(struct channel *channel, const struct error *why)
 static int flush(struct channel *channel)
 {
     while (channel->out.length) {
-        ssize_t sent =
-            send(channel->fd, channel->out.data, channel->out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send(channel->fd, channel->out.data, channel->out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent < 0 && errno == EINTR)
             continue;

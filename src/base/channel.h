@@ -1,5 +1,5 @@
-/* A stream socket on the loop: what arrives is collected and offered, what is sent is buffered until the other
- * end takes it. Neither side ever blocks. */
+/* A stream socket on the loop: what arrives is collected and offered, what is sent is buffered until the
+ * other end takes it. Neither side ever blocks. */
 #pragma once
 
 #include <stddef.h>

@@ -18,7 +18,8 @@ struct error {
     char *text; /* one sentence, without a final full stop or newline */
 };
 
-/* Sets *ret (which must hold NULL; ret may be NULL) and returns -1, so that `return error_set(…)` reads well. */
+/* Sets *ret (which must hold NULL; ret may be NULL) and returns -1, so that `return error_set(…)` reads well.
+ */
 int error_set(struct error **ret, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

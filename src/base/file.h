@@ -8,8 +8,10 @@
 #include "src/base/error.h"
 #include "src/base/text.h"
 
-/* Reads `path` (relative to the folder `dir`) whole, at most `most` bytes; *ret_data ends with an extra NUL. */
-int file_read(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length, struct error **ret);
+/* Reads `path` (relative to the folder `dir`) whole, at most `most` bytes; *ret_data ends with an extra NUL.
+ */
+int file_read(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length,
+              struct error **ret);
 
 /* Writes `path` in `dir` by way of a temporary file and rename(2): whole or not at all. */
 int file_write(int dir, const char *path, const void *data, size_t length, mode_t mode, struct error **ret);
@@ -19,8 +21,8 @@ int file_write(int dir, const char *path, const void *data, size_t length, mode_
 int file_make_folders(const char *path, int *ret_dir, struct error **ret);
 
 /* Copies the tree at `from` (an absolute or relative path to a folder) into the folder `to`, which must
- * exist. Links are followed, as `cp -L` does; modes of files are kept. Sockets, FIFOs and devices are refused,
- * and so is a link that leads back into a folder that is being copied. */
+ * exist. Links are followed, as `cp -L` does; modes of files are kept. Sockets, FIFOs and devices are
+ * refused, and so is a link that leads back into a folder that is being copied. */
 int file_copy_tree(const char *from, int to, struct error **ret);
 
 /* Removes `name` in `dir`: a file, a link itself, or a folder and all that is in it. Missing is no error. */

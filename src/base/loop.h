@@ -1,8 +1,8 @@
-/* One thread, one epoll loop. Everything that can happen is a descriptor that becomes ready or a point in time
- * that is reached; nothing else in the program waits.
+/* One thread, one epoll loop. Everything that can happen is a descriptor that becomes ready or a point in
+ * time that is reached; nothing else in the program waits.
  *
- * A callback may stop any watch or timer, its own included: what was stopped is never called again, even if it
- * was ready in the same round, and its memory is freed when the round is over. */
+ * A callback may stop any watch or timer, its own included: what was stopped is never called again, even if
+ * it was ready in the same round, and its memory is freed when the round is over. */
 #pragma once
 
 #include <stdbool.h>

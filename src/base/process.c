@@ -35,7 +35,8 @@ pid_t process_fork(uint64_t flags, int *ret_pidfd, struct error **ret)
     return pid;
 }
 
-void process_exec(int program, char *const arguments[], char *const environment[], const int *fds, size_t count)
+void process_exec(int program, char *const arguments[], char *const environment[], const int *fds,
+                  size_t count)
 {
     int lowest_free = FIRST_HANDED + (int)count;
     int parked[MOST_HANDED];

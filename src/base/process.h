@@ -12,15 +12,16 @@
  * the parent, 0 in the child, -1 on failure. The child has no parent-death signal yet. */
 pid_t process_fork(uint64_t flags, int *ret_pidfd, struct error **ret);
 
-/* In a child: runs the program behind the descriptor `program`, with `fds[0]` as its descriptor 3, `fds[1]` as 4 and
- * so on, and no other above standard error. Returns only on failure, with errno. */
-void process_exec(int program, char *const arguments[], char *const environment[], const int *fds, size_t count);
+/* In a child: runs the program behind the descriptor `program`, with `fds[0]` as its descriptor 3, `fds[1]`
+ * as 4 and so on, and no other above standard error. Returns only on failure, with errno. */
+void process_exec(int program, char *const arguments[], char *const environment[], const int *fds,
+                  size_t count);
 
 /* In a child: default disposition for all signals, nothing blocked. */
 void process_reset_signals(void);
 
-/* In a child: standard input is /dev/null; output too, if `output` is negative, else that descriptor; the same
- * for errors. */
+/* In a child: standard input is /dev/null; output too, if `output` is negative, else that descriptor; the
+ * same for errors. */
 int process_standard_streams(int output, int errors, struct error **ret);
 
 /* Asks for SIGKILL when the parent ends, and checks through `channel` (a socket whose other end only the

@@ -1,8 +1,8 @@
-/* The rollback stack. Each step that changed something pushes its undo; running the stack pops them in reverse
- * order, one after the other. An undo that fails is remembered and the rest is undone all the same.
+/* The rollback stack. Each step that changed something pushes its undo; running the stack pops them in
+ * reverse order, one after the other. An undo that fails is remembered and the rest is undone all the same.
  *
- * An undo may take its time (wait for a process, drain a capture): its function starts it and whoever finishes
- * it calls rollback_done(), at once or from a later event. */
+ * An undo may take its time (wait for a process, drain a capture): its function starts it and whoever
+ * finishes it calls rollback_done(), at once or from a later event. */
 #pragma once
 
 #include <stdbool.h>

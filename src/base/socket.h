@@ -9,7 +9,8 @@
 /* A connected pair, close-on-exec; `type` is SOCK_STREAM or SOCK_SEQPACKET, with SOCK_NONBLOCK or not. */
 int socket_pair(int type, int ret_ends[2], struct error **ret);
 
-/* Sends one message, with the descriptor `fd` beside it unless that is negative. Returns 0, or -1 with errno. */
+/* Sends one message, with the descriptor `fd` beside it unless that is negative. Returns 0, or -1 with errno.
+ */
 int socket_send(int socket, const void *data, size_t length, int fd);
 
 /* Receives one message of at most `size` bytes; *ret_fd is a descriptor that came with it (close-on-exec) or

@@ -1,5 +1,5 @@
-/* What a run has to tell: filled in as tests end, written by the reporters. The contract for results.json is in
- * docs/results.md. */
+/* What a run has to tell: filled in as tests end, written by the reporters. The contract for results.json is
+ * in docs/results.md. */
 #pragma once
 
 #include <stdbool.h>
@@ -40,8 +40,8 @@ struct test_result {
 };
 
 struct results {
-    char *suite;      /* absolute folder */
-    int64_t started;  /* seconds since the epoch */
+    char *suite;     /* absolute folder */
+    int64_t started; /* seconds since the epoch */
     double duration_s;
     int exit_code;
     bool partial; /* cut short */
@@ -59,6 +59,6 @@ void test_result_free(struct test_result *test);
 /* Writes results.json into the folder `dir`. */
 int results_write_json(const struct results *results, int dir, struct error **ret);
 
-/* The run folders ("<test>/<run_id>") that the results.json in `dir` lists; none if there is no such file. What
- * is not a plain path of two components is left out: the file may come from anywhere. */
+/* The run folders ("<test>/<run_id>") that the results.json in `dir` lists; none if there is no such file.
+ * What is not a plain path of two components is left out: the file may come from anywhere. */
 void results_listed_folders(int dir, struct strings *ret_folders);

@@ -19,8 +19,8 @@
 #include "src/base/socket.h"
 #include "src/base/text.h"
 
-/* Between sippod and the helper, one message each: sippod says OPEN, the helper RUNNING or ERROR; sippod closes its
- * direction to stop, the helper says DONE or ERROR and ends. */
+/* Between sippod and the helper, one message each: sippod says OPEN, the helper RUNNING or ERROR; sippod
+ * closes its direction to stop, the helper says DONE or ERROR and ends. */
 enum kind { OPEN = 1, RUNNING, DONE, FAILED };
 
 struct message {
@@ -65,7 +65,8 @@ static bool wait_for_open(void)
 {
     struct message message;
 
-    return socket_receive(CONTROL_FD, &message, sizeof message, NULL) == sizeof message && message.kind == OPEN;
+    return socket_receive(CONTROL_FD, &message, sizeof message, NULL) == sizeof message &&
+           message.kind == OPEN;
 }
 
 static struct sniffer *open_sniffer(const char *file, struct error **ret)
@@ -94,8 +95,7 @@ int capture_helper(int argc, char **argv)
 
     if (argc != 2 || process_die_with_parent(CONTROL_FD, &error) < 0)
         return 1;
-    if (namespaces_join(USER_FD, NETWORK_FD, &error) < 0)
-    {
+    if (namespaces_join(USER_FD, NETWORK_FD, &error) < 0) {
         (void)say(FAILED, NULL, error);
         return 1;
     }

@@ -1,5 +1,5 @@
-/* The capture of a pod: the sniffer helper, which sippod starts in the pod's network namespace. The helper belongs
- * to sippod's process tree, not to the pod's: a test can neither see nor kill it. */
+/* The capture of a pod: the sniffer helper, which sippod starts in the pod's network namespace. The helper
+ * belongs to sippod's process tree, not to the pod's: a test can neither see nor kill it. */
 #pragma once
 
 #include <stdint.h>
@@ -12,9 +12,9 @@ struct capture_result {
     uint64_t packets, dropped;
 };
 
-/* Starts the helper; it joins the namespaces and waits. `folder` is where `file` is made. NULL on failure, with
- * nothing left behind; else it is to be ended with capture_stop(). `running(user, error)` is called once, after
- * capture_open(): every packet is seen from then on (error NULL), or none will be. */
+/* Starts the helper; it joins the namespaces and waits. `folder` is where `file` is made. NULL on failure,
+ * with nothing left behind; else it is to be ended with capture_stop(). `running(user, error)` is called
+ * once, after capture_open(): every packet is seen from then on (error NULL), or none will be. */
 struct capture *capture_start(struct host *host, int user_namespace, int network_namespace, int folder,
                               const char *file, void (*running)(void *user, const struct error *error),
                               void *user, struct error **ret);
@@ -22,7 +22,8 @@ struct capture *capture_start(struct host *host, int user_namespace, int network
 /* The interfaces are up: capture on them. */
 void capture_open(struct capture *capture);
 
-/* Drains, then done(user, result, error): error not NULL when the file is incomplete. The capture is freed. */
+/* Drains, then done(user, result, error): error not NULL when the file is incomplete. The capture is freed.
+ */
 void capture_stop(struct capture *capture,
                   void (*done)(void *user, const struct capture_result *result, const struct error *error),
                   void *user);

@@ -15,7 +15,8 @@
 
 #define TRIES 100
 
-/* The name of the test's folder, then the run's below it; a folder of a test that has no run any more goes too. */
+/* The name of the test's folder, then the run's below it; a folder of a test that has no run any more goes
+ * too. */
 static int remove_run(int results, const char *name, struct error **ret)
 {
     cleanup_free char *test = text_slice(name, (size_t)(strchr(name, '/') - name));
@@ -46,8 +47,8 @@ int results_folder_open(const char *path, struct results_folder *folder, struct 
     if (file_make_folders(path, &folder->fd, ret) < 0)
         return -1;
     if (flock(folder->fd, LOCK_EX | LOCK_NB) < 0)
-        return error_set(ret, ERROR_INPUT, "the results folder %s is in use by another run; name another with --results",
-                         path);
+        return error_set(ret, ERROR_INPUT,
+                         "the results folder %s is in use by another run; name another with --results", path);
     folder->path = file_absolute(path, ret);
     if (!folder->path)
         return -1;
@@ -122,7 +123,8 @@ int run_folder_make(const struct results_folder *results, const struct test *tes
     return -1;
 }
 
-int run_folder_remove(const struct results_folder *results, const struct run_folder *folder, struct error **ret)
+int run_folder_remove(const struct results_folder *results, const struct run_folder *folder,
+                      struct error **ret)
 {
     return remove_run(results->fd, folder->name, ret);
 }

@@ -9,8 +9,8 @@ struct results_folder {
     int fd;     /* holds the lock */
 };
 
-/* Makes the folder, locks it (one run at a time: ERROR_INPUT if another has it), and removes the run folders that
- * the results.json of an earlier run lists, nothing else. */
+/* Makes the folder, locks it (one run at a time: ERROR_INPUT if another has it), and removes the run folders
+ * that the results.json of an earlier run lists, nothing else. */
 int results_folder_open(const char *path, struct results_folder *ret_folder, struct error **ret);
 void results_folder_close(struct results_folder *folder);
 
@@ -23,8 +23,8 @@ struct run_folder {
 };
 
 /* Makes the run folder for `test`, a copy of the test's folder. */
-int run_folder_make(const struct results_folder *results, const struct test *test, struct run_folder *ret_folder,
-                    struct error **ret);
+int run_folder_make(const struct results_folder *results, const struct test *test,
+                    struct run_folder *ret_folder, struct error **ret);
 /* Removes it, and the test's folder above it if it is empty then. */
 int run_folder_remove(const struct results_folder *results, const struct run_folder *folder,
                       struct error **ret);

@@ -129,7 +129,8 @@ int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, con
 {
     uint64_t keep;
 
-    *host = (struct host){.loop = loop, .self = -1, .agent = -1, .router_pidfd = -1, .lost = lost, .user = user};
+    *host =
+        (struct host){.loop = loop, .self = -1, .agent = -1, .router_pidfd = -1, .lost = lost, .user = user};
     if (find_programs(host, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
         return -1;
     if (start_router(host, ret) < 0 || capabilities_drop(keep, ret) < 0)

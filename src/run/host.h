@@ -1,5 +1,5 @@
-/* What all pods of a run share: sippod's own user namespace, the router, the programs that are started in pods,
- * and the loop that everything happens on. */
+/* What all pods of a run share: sippod's own user namespace, the router, the programs that are started in
+ * pods, and the loop that everything happens on. */
 #pragma once
 
 #include <sys/types.h>
@@ -14,8 +14,8 @@ struct host {
     char *program_folder; /* where sippod itself lies */
     int self, agent;      /* the programs, opened: sippod (for helpers) and sippod-agent */
     int router_pidfd;
-    size_t ending;        /* children that have done their work and are still on their way out */
-    struct timer *bound;  /* runs while host_close() waits for those */
+    size_t ending;       /* children that have done their work and are still on their way out */
+    struct timer *bound; /* runs while host_close() waits for those */
     /* The router has ended while it was needed: nothing can be started any more. */
     void (*lost)(void *user, const struct error *why);
     void *user;

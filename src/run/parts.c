@@ -7,9 +7,9 @@
 #include "src/base/memory.h"
 #include "src/run/output.h"
 
-#define SIP_PORT        5060
-#define GRACE_MS        5000 /* after SIGUSR1, which SIPp may answer by waiting for its call to end */
-#define IMPATIENT_MS    1000 /* after SIGTERM */
+#define SIP_PORT     5060
+#define GRACE_MS     5000 /* after SIGUSR1, which SIPp may answer by waiting for its call to end */
+#define IMPATIENT_MS 1000 /* after SIGTERM */
 
 struct ua_run {
     struct parts *parts;
@@ -117,9 +117,9 @@ static void on_output(void *user, bool errors, const uint8_t *data, size_t lengt
 /* Why this SIPp ended as it did: its error log says it best, else what it said last. */
 static char *explain(const struct ua_run *run, const struct process_end *end)
 {
-    cleanup_free char *how =
-        end->signal ? text_format("was ended by %s", process_signal_name(end->signal))
-                    : text_format("ended with exit code %d, %s", end->exit_code, sipp_exit_text(end->exit_code));
+    cleanup_free char *how = end->signal ? text_format("was ended by %s", process_signal_name(end->signal))
+                                         : text_format("ended with exit code %d, %s", end->exit_code,
+                                                       sipp_exit_text(end->exit_code));
     cleanup_free char *words = sipp_complaint(run->parts->config.folder_fd, run->scenario);
 
     if (!words)
@@ -133,12 +133,13 @@ static void judge(struct ua_run *run, const struct process_end *end, const struc
     struct parts *parts = run->parts;
 
     if (error)
-        fail(parts, text_format("%s (%s): %s", run->scenario->ua, run->scenario->file, error_text(error)), SIGUSR1,
-             GRACE_MS);
+        fail(parts, text_format("%s (%s): %s", run->scenario->ua, run->scenario->file, error_text(error)),
+             SIGUSR1, GRACE_MS);
     else if (end->exit_code || end->signal)
         fail(parts, explain(run, end), SIGUSR1, GRACE_MS);
     else if (run->scenario->server && !run->bound)
-        fail(parts, text_format("%s (%s) ended before its socket was bound", run->scenario->ua, run->scenario->file),
+        fail(parts,
+             text_format("%s (%s) ended before its socket was bound", run->scenario->ua, run->scenario->file),
              SIGUSR1, GRACE_MS);
 }
 
@@ -154,7 +155,8 @@ static void on_ended(void *user, const struct process_end *end, const struct err
         run->result->started = true;
         run->result->exit_code = end->exit_code;
         run->result->signal = end->signal;
-        log_line(parts->config.log, LOG_LEVEL_INFO, "%s ended with exit code %d", run->scenario->ua, end->exit_code);
+        log_line(parts->config.log, LOG_LEVEL_INFO, "%s ended with exit code %d", run->scenario->ua,
+                 end->exit_code);
     }
     parts->running--;
     if (!parts->failure) /* afterwards they end because they were told to */
@@ -183,13 +185,15 @@ static void log_command(struct parts *parts, const char *ua, const struct string
 
     for (size_t i = 0; i < arguments->count; i++)
         buffer_addf(&line, "%s%s", i ? " " : "", arguments->list[i]);
-    log_line(parts->config.launch_log, LOG_LEVEL_INFO, "%s: %.*s", ua, (int)line.length, (const char *)line.data);
+    log_line(parts->config.launch_log, LOG_LEVEL_INFO, "%s: %.*s", ua, (int)line.length,
+             (const char *)line.data);
 }
 
 static void start(struct parts *parts, struct ua_run *run)
 {
     const struct parts_config *config = &parts->config;
-    const char *transport = config->test->config.transport ? config->test->config.transport : config->sipp->transport;
+    const char *transport =
+        config->test->config.transport ? config->test->config.transport : config->sipp->transport;
     struct limit_message limit = {
         .type = (char *)"nofile",
         .soft = config->descriptor_limit,
@@ -245,8 +249,8 @@ static void on_listening(void *user, const char *problem)
     struct ua_run *run = user;
 
     if (problem)
-        log_line(run->parts->config.log, LOG_LEVEL_WARNING, "cannot tell whether %s is bound: %s", run->scenario->ua,
-                 problem);
+        log_line(run->parts->config.log, LOG_LEVEL_WARNING, "cannot tell whether %s is bound: %s",
+                 run->scenario->ua, problem);
     run->bound = true;
     start_uacs_when_bound(run->parts);
 }

@@ -1,4 +1,5 @@
-/* The SIPp processes of a test: part after part; in each the UASs first, and the UACs when every UAS is bound. */
+/* The SIPp processes of a test: part after part; in each the UASs first, and the UACs when every UAS is
+ * bound. */
 #pragma once
 
 #include "src/base/log.h"

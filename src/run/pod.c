@@ -31,8 +31,8 @@
 
 /* What the agent sets the pod up with, and what it may pass on; it drops the rest itself. */
 #define AGENT_CAPABILITIES                                                                                   \
-    (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW) | CAPABILITY(CAP_KILL) | \
-     CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE))
+    (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW) |                       \
+     CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE))
 #define END_MS 2000 /* how long the agent may take to end before it is killed */
 
 #define STAGE_GO         "go"
@@ -264,7 +264,8 @@ static int launch(struct pod *pod, const struct mounts_plan *mounts, struct erro
         return -1;
     }
     pod->client = wire_client_new(pod->host->loop, ctl[0], io[0], &wire_callbacks, pod, ret);
-    pod->stage_watch = loop_watch(pod->host->loop, pod->stage, EPOLLIN, on_stage, pod, pod->client ? ret : NULL);
+    pod->stage_watch =
+        loop_watch(pod->host->loop, pod->stage, EPOLLIN, on_stage, pod, pod->client ? ret : NULL);
     pod->end_watch = loop_watch(pod->host->loop, pod->pidfd, EPOLLIN, on_ended, pod, NULL);
     if (!pod->client || !pod->stage_watch || !pod->end_watch || namespaces_map_pod(pod->pid, ret) < 0)
         return -1;
@@ -288,8 +289,8 @@ static void pod_free(struct pod *pod)
     free(pod);
 }
 
-struct pod *pod_start(struct host *host, const struct pod_config *config, const struct pod_callbacks *callbacks,
-                      void *user, struct error **ret)
+struct pod *pod_start(struct host *host, const struct pod_config *config,
+                      const struct pod_callbacks *callbacks, void *user, struct error **ret)
 {
     struct pod *pod = memory_new(sizeof *pod);
 

@@ -1,5 +1,5 @@
-/* A pod: namespaces, network and agent as one object, and the processes in it. Everything is started at once and
- * reported later, from the loop. */
+/* A pod: namespaces, network and agent as one object, and the processes in it. Everything is started at once
+ * and reported later, from the loop. */
 #pragma once
 
 #include <stdint.h>
@@ -13,15 +13,16 @@ struct pod;
 
 struct pod_config {
     char run_id[7];
-    const struct mounts_plan *mounts;       /* used during pod_start() only */
-    const char *const *addresses;           /* for the dummy device sipp-<run_id> */
+    const struct mounts_plan *mounts; /* used during pod_start() only */
+    const char *const *addresses;     /* for the dummy device sipp-<run_id> */
     size_t address_count;
 };
 
 struct pod_callbacks {
     /* The pod's namespaces are there: helpers may join them, by pod_namespaces(). */
     void (*namespaces)(void *user);
-    /* The network is up and the agent waits for orders (error NULL); or the pod could not be made. Called once. */
+    /* The network is up and the agent waits for orders (error NULL); or the pod could not be made. Called
+     * once. */
     void (*up)(void *user, const struct error *error);
     /* The agent ended unasked, after `up`; processes that were running have been reported ended. */
     void (*lost)(void *user, const struct error *why);
@@ -29,9 +30,10 @@ struct pod_callbacks {
     void (*notice)(void *user, const char *text);
 };
 
-/* NULL on failure, with nothing left behind. Else the pod is to be ended with pod_stop(), whatever happens. */
-struct pod *pod_start(struct host *host, const struct pod_config *config, const struct pod_callbacks *callbacks,
-                      void *user, struct error **ret);
+/* NULL on failure, with nothing left behind. Else the pod is to be ended with pod_stop(), whatever happens.
+ */
+struct pod *pod_start(struct host *host, const struct pod_config *config,
+                      const struct pod_callbacks *callbacks, void *user, struct error **ret);
 
 /* Ends every process of the pod and with them its namespaces; then done(user) and the pod is freed. No other
  * callback is called any more, also not of its processes. */
@@ -44,10 +46,11 @@ void pod_namespaces(const struct pod *pod, int *ret_user, int *ret_network);
 struct pod_process;
 
 struct pod_process_callbacks {
-    void (*listening)(void *user, const char *problem); /* `listen` is bound (problem NULL), or cannot be asked */
+    void (*listening)(void *user,
+                      const char *problem); /* `listen` is bound (problem NULL), or cannot be asked */
     void (*output)(void *user, bool errors, const uint8_t *data, size_t length);
-    /* It has ended; or it could not be started or watched (error not NULL, *end then means nothing). The object is
-     * freed after this call. */
+    /* It has ended; or it could not be started or watched (error not NULL, *end then means nothing). The
+     * object is freed after this call. */
     void (*ended)(void *user, const struct process_end *end, const struct error *error);
 };
 

@@ -11,7 +11,7 @@ struct pod_process {
     bool exec;
     const struct pod_process_callbacks *callbacks;
     void *user;
-    uint64_t stdio, errors;         /* streams */
+    uint64_t stdio, errors;   /* streams */
     bool told, streams_ended; /* the exit event came; the stdio stream has ended */
     struct process_end end;
     struct pod_process *next;
@@ -42,7 +42,8 @@ static void finish(struct pod_process *process, const struct error *error)
     free_process(process);
 }
 
-/* The event says how it ended and the streams that all output has come: both, in either order, are the end. */
+/* The event says how it ended and the streams that all output has come: both, in either order, are the end.
+ */
 static void finish_when_complete(struct pod_process *process)
 {
     if (process->told && process->streams_ended)
@@ -102,7 +103,8 @@ struct pod_process *pod_run(struct pod *pod, struct container_message *container
     container->process.stdio = process->stdio;
     container->process.stderr_stream = process->errors;
     json = exec ? exec_message_encode(container) : container_message_encode(container);
-    wire_client_send(pod->client, exec ? CTL_EXECCMD : CTL_NEWCONTAINER, json, strlen(json), on_started, process);
+    wire_client_send(pod->client, exec ? CTL_EXECCMD : CTL_NEWCONTAINER, json, strlen(json), on_started,
+                     process);
     return process;
 }
 
@@ -115,15 +117,16 @@ void pod_process_kill(struct pod_process *process, int signal, bool all)
         message.process = process->id;
     json = kill_message_encode(&message);
     /* That it has ended meanwhile is not worth a word. */
-    wire_client_send(process->pod->client, process->exec && !all ? CTL_SIGNALPROCESS : CTL_KILLCONTAINER, json,
-                     strlen(json), NULL, NULL);
+    wire_client_send(process->pod->client, process->exec && !all ? CTL_SIGNALPROCESS : CTL_KILLCONTAINER,
+                     json, strlen(json), NULL, NULL);
 }
 
 void pod_process_event(struct pod *pod, const struct event_message *event)
 {
     struct pod_process *process = pod->processes;
 
-    while (process && !(text_equal(process->container, event->container) && text_equal(process->id, event->process)))
+    while (process &&
+           !(text_equal(process->container, event->container) && text_equal(process->id, event->process)))
         process = process->next;
     if (!process)
         return;

@@ -30,10 +30,10 @@ struct run {
     struct test_context context;
     struct results results;
     int signal_fd;
-    int signal;        /* that ended the run, 0: none */
+    int signal;         /* that ended the run, 0: none */
     struct error *lost; /* the router ended: no more tests can be run */
     struct test_run *running;
-    size_t next;       /* test to start */
+    size_t next; /* test to start */
     int64_t started_ns;
 };
 
@@ -84,7 +84,8 @@ static void free_environment(struct test_context *context)
     free(context->envs);
 }
 
-/* A program of the user's own may lie below /tmp, where a pod has a folder of its own; its libraries beside it. */
+/* A program of the user's own may lie below /tmp, where a pod has a folder of its own; its libraries beside
+ * it. */
 static void plan_mounts(struct run *run)
 {
     cleanup_free char *folder = text_copy(run->sipp.program);
@@ -202,8 +203,8 @@ static void start_next(struct run *run)
         loop_quit(run->loop);
         return;
     }
-    run->running = test_run_start(&run->context, &run->suite.tests[run->next], (unsigned)run->next + 1, on_test_ended,
-                                  run);
+    run->running = test_run_start(&run->context, &run->suite.tests[run->next], (unsigned)run->next + 1,
+                                  on_test_ended, run);
     run->next++;
 }
 

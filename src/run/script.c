@@ -32,7 +32,8 @@ static void explain(const struct script *script, const struct process_end *end, 
     if (script->timed_out)
         error_set(ret, ERROR_FAILED, "%s was not over after %d s%s", script->name, SCRIPT_SECONDS, last);
     else if (end->signal)
-        error_set(ret, ERROR_FAILED, "%s was ended by %s%s", script->name, process_signal_name(end->signal), last);
+        error_set(ret, ERROR_FAILED, "%s was ended by %s%s", script->name, process_signal_name(end->signal),
+                  last);
     else
         error_set(ret, ERROR_FAILED, "%s ended with exit code %d%s", script->name, end->exit_code, last);
 }

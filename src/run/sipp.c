@@ -38,11 +38,11 @@ static void add_numbers(const struct sipp_options *options, struct strings *argu
     strings_addf(arguments, "%u", options->calls);
 }
 
-void sipp_arguments(const struct sipp_options *options, const struct test *test, const struct scenario *scenario,
-                    const char *dut, struct strings *arguments)
+void sipp_arguments(const struct sipp_options *options, const struct test *test,
+                    const struct scenario *scenario, const char *dut, struct strings *arguments)
 {
-    static const char *const traces[] = {"-trace_err",  "-trace_calldebug", "-trace_error_codes", "-trace_msg",
-                                         "-trace_logs", "-trace_screen"};
+    static const char *const traces[] = {"-trace_err", "-trace_calldebug", "-trace_error_codes",
+                                         "-trace_msg", "-trace_logs",      "-trace_screen"};
     cleanup_free char *stem = sipp_stem(scenario);
     const char *transport = test->config.transport ? test->config.transport : options->transport;
 
@@ -186,8 +186,9 @@ char *sipp_find(const char *name, struct error **ret)
         if (is_program(candidate))
             return file_absolute(candidate, ret);
     }
-    error_set(ret, ERROR_HOST,
-              "%s is not in PATH; install it (Debian: apt install sip-tester), or say with --sipp where it is",
-              name);
+    error_set(
+        ret, ERROR_HOST,
+        "%s is not in PATH; install it (Debian: apt install sip-tester), or say with --sipp where it is",
+        name);
     return NULL;
 }

@@ -17,8 +17,8 @@ struct sipp_options {
 };
 
 /* The arguments for one scenario, in Sipplauncher's order. `dut`: whom it calls. */
-void sipp_arguments(const struct sipp_options *options, const struct test *test, const struct scenario *scenario,
-                    const char *dut, struct strings *ret_arguments);
+void sipp_arguments(const struct sipp_options *options, const struct test *test,
+                    const struct scenario *scenario, const char *dut, struct strings *ret_arguments);
 
 /* "udp" or "tcp" for a -t value. */
 const char *sipp_protocol(const char *transport);

@@ -1,12 +1,12 @@
 /* One run of one test, from CREATED to CLEAN: the state machine, and the rollback stack behind it. */
 #pragma once
 
+#include "sandbox/mounts.h"
 #include "src/report/progress.h"
 #include "src/report/results.h"
 #include "src/run/folder.h"
 #include "src/run/host.h"
 #include "src/run/sipp.h"
-#include "sandbox/mounts.h"
 #include "src/wire/message.h"
 
 enum keep { KEEP_FAILED, KEEP_ALL, KEEP_NONE };
@@ -18,8 +18,8 @@ struct test_context {
     const struct results_folder *results;
     const struct progress *progress;
     const struct sipp_options *sipp;
-    const struct mounts_plan *mounts;  /* without the run folder */
-    struct environment_message *envs;  /* of scripts and SIPp */
+    const struct mounts_plan *mounts; /* without the run folder */
+    struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;
     uint64_t descriptor_limit, descriptor_most; /* RLIMIT_NOFILE of SIPp */
     enum keep keep;
@@ -29,8 +29,8 @@ struct test_context {
 
 struct test_run;
 
-/* Starts the test. ended(user, result) is called once, never from in here, when it is CLEAN, DIRTY or NOT READY
- * and nothing of it is left but its results, which the callee takes. The object is freed. */
+/* Starts the test. ended(user, result) is called once, never from in here, when it is CLEAN, DIRTY or NOT
+ * READY and nothing of it is left but its results, which the callee takes. The object is freed. */
 struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
                                 void (*ended)(void *user, struct test_result *result), void *user);
 

@@ -4,8 +4,8 @@
 #include "src/base/memory.h"
 #include "src/suite/suite.h"
 
-#define FIRST_UA  (198U << 24 | 18U << 16 | 1U << 8) /* 198.18.1.0 */
-#define MOST_UAS  (0x1ffffU - 0x100U)                /* to the end of 198.18.0.0/15, its last address left out */
+#define FIRST_UA (198U << 24 | 18U << 16 | 1U << 8) /* 198.18.1.0 */
+#define MOST_UAS (0x1ffffU - 0x100U) /* to the end of 198.18.0.0/15, its last address left out */
 
 static int by_number(const void *a, const void *b)
 {
@@ -25,7 +25,8 @@ static bool taken(const long *numbers, size_t count, long number)
     return false;
 }
 
-/* First come those whose names say it plainly (ua0, ua17), then the rest takes the lowest ones that are free. */
+/* First come those whose names say it plainly (ua0, ua17), then the rest takes the lowest ones that are free.
+ */
 static void number(const struct test *test, long *numbers)
 {
     long next = 0;
@@ -70,8 +71,8 @@ void suite_assign_addresses(struct test *test)
     for (size_t i = 0; i < test->ua_count; i++) {
         unsigned address = FIRST_UA + (unsigned)numbers[i];
 
-        test->uas[i].address = text_format("%u.%u.%u.%u", address >> 24, address >> 16 & 255,
-                                           address >> 8 & 255, address & 255);
+        test->uas[i].address =
+            text_format("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
     }
 }
 

@@ -20,8 +20,8 @@ static pcre2_code *compiled(size_t i)
     int code;
 
     if (!codes[i])
-        codes[i] = pcre2_compile((PCRE2_SPTR)expressions[i], PCRE2_ZERO_TERMINATED, PCRE2_DOLLAR_ENDONLY, &code,
-                                 &offset, NULL);
+        codes[i] = pcre2_compile((PCRE2_SPTR)expressions[i], PCRE2_ZERO_TERMINATED, PCRE2_DOLLAR_ENDONLY,
+                                 &code, &offset, NULL);
     if (!codes[i])
         abort(); /* out of memory: the expressions are constants */
     return codes[i];

@@ -31,8 +31,8 @@ static void patterns_compile(const struct strings *expressions, const char *opti
         PCRE2_UCHAR text[256];
         PCRE2_SIZE offset;
         int number;
-        pcre2_code *code = pcre2_compile((PCRE2_SPTR)expressions->list[i], PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
-                                         &number, &offset, NULL);
+        pcre2_code *code = pcre2_compile((PCRE2_SPTR)expressions->list[i], PCRE2_ZERO_TERMINATED,
+                                         PCRE2_ANCHORED, &number, &offset, NULL);
 
         if (code) {
             patterns->codes[patterns->count++] = code;
@@ -116,10 +116,11 @@ static void collect_scenarios(struct test *test, int folder, struct strings *pro
         test->scenarios[test->scenario_count++] = scenario;
     }
     if (!test->scenario_count)
-        strings_addf(problems,
-                     "%s: no scenario in it; they are called uas_ua0.xml, uac_ua1.xml, or 01_uac_ua1.xml for a "
-                     "part",
-                     test->folder);
+        strings_addf(
+            problems,
+            "%s: no scenario in it; they are called uas_ua0.xml, uac_ua1.xml, or 01_uac_ua1.xml for a "
+            "part",
+            test->folder);
 }
 
 static void add_test(struct suite *suite, const char *name, struct strings *problems)

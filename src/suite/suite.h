@@ -9,9 +9,9 @@
 #include "src/base/text.h"
 
 struct scenario {
-    char *file; /* "02_uac_ua1.xml" */
-    char *part; /* "02", "" if it has none */
-    char *ua;   /* "ua1" */
+    char *file;  /* "02_uac_ua1.xml" */
+    char *part;  /* "02", "" if it has none */
+    char *ua;    /* "ua1" */
     bool server; /* uas */
 };
 
@@ -27,8 +27,8 @@ struct test_config {
 };
 
 struct test {
-    char *name;   /* the folder's */
-    char *folder; /* absolute */
+    char *name;                 /* the folder's */
+    char *folder;               /* absolute */
     struct scenario *scenarios; /* by part; in each the UASs in reverse order of UA, then the UACs in order */
     size_t scenario_count;
     struct ua *uas; /* by name as numbers order it: ua2 before ua10 */
@@ -37,8 +37,8 @@ struct test {
 };
 
 struct suite {
-    char *folder; /* absolute */
-    char *name;   /* its last component */
+    char *folder;       /* absolute */
+    char *name;         /* its last component */
     struct test *tests; /* by name, in order of bytes */
     size_t test_count;
 };
@@ -48,8 +48,8 @@ struct suite_filter {
     struct strings only, exclude; /* each OR-ed; exclude wins */
 };
 
-/* Loads the suite at `paths`: one suite folder, or any number of test folders of one suite. Every fault that is
- * found goes into `problems`, one line each; 0 only if there is none. */
+/* Loads the suite at `paths`: one suite folder, or any number of test folders of one suite. Every fault that
+ * is found goes into `problems`, one line each; 0 only if there is none. */
 int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *ret_suite,
                struct strings *ret_problems);
 void suite_free(struct suite *suite);
@@ -62,7 +62,8 @@ void scenario_free(struct scenario *scenario);
  * 2544), names that say the same number (ua1, ua01) or too large a one take what is free. */
 void suite_assign_addresses(struct test *test);
 
-/* The UA that UACs call where there is no DUT: the UAS with the lowest number in the first part; NULL: none. */
+/* The UA that UACs call where there is no DUT: the UAS with the lowest number in the first part; NULL: none.
+ */
 const struct ua *test_called(const struct test *test);
 const struct ua *test_ua(const struct test *test, const char *name);
 

@@ -53,7 +53,8 @@ static bool is_name(char c, bool first)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
 }
 
-/* The keyword between {{ and }} at `p`: its end behind the braces and its name; NULL if it is anything else. */
+/* The keyword between {{ and }} at `p`: its end behind the braces and its name; NULL if it is anything else.
+ */
 static const char *parse_keyword(const char *p, const char *end, const char **ret_name, size_t *ret_length)
 {
     const char *name;
@@ -95,7 +96,8 @@ static size_t line_of(const char *text, const char *place)
     return line;
 }
 
-static void explain(struct error **ret, const char *file, const char *text, const char *place, const char *end)
+static void explain(struct error **ret, const char *file, const char *text, const char *place,
+                    const char *end)
 {
     const char *name;
     size_t length, line = line_of(text, place);

@@ -1,5 +1,5 @@
-/* Plain keywords, {{ dotted.name }}, substituted with the very bytes that Jinja2 would give: line ends become LF
- * and one at the end is dropped. A file without any of {{ {% {# is left alone. */
+/* Plain keywords, {{ dotted.name }}, substituted with the very bytes that Jinja2 would give: line ends become
+ * LF and one at the end is dropped. A file without any of {{ {% {# is left alone. */
 #pragma once
 
 #include <stddef.h>

@@ -94,7 +94,8 @@ static int take_frame(struct wire_client *client, const struct ctl_frame *frame,
     }
 }
 
-static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, size_t fresh, struct error **ret)
+static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, size_t fresh,
+                              struct error **ret)
 {
     struct wire_client *client = user;
     struct ctl_frame frame;

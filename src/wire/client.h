@@ -24,8 +24,8 @@ struct wire_client *wire_client_new(struct loop *loop, int ctl, int io,
                                     struct error **ret);
 void wire_client_free(struct wire_client *client); /* answers nothing any more; NULL is fine */
 
-/* Sends a command. `reply` (may be NULL) is called once: error is NULL after ACK, whose payload it gets; after
- * ERROR it holds the agent's words. */
+/* Sends a command. `reply` (may be NULL) is called once: error is NULL after ACK, whose payload it gets;
+ * after ERROR it holds the agent's words. */
 void wire_client_send(struct wire_client *client, uint32_t code, const void *payload, size_t length,
                       void (*reply)(void *user, const struct error *error, const uint8_t *payload,
                                     size_t length),
@@ -35,8 +35,8 @@ void wire_client_send(struct wire_client *client, uint32_t code, const void *pay
 void wire_client_ignore(struct wire_client *client, const void *user);
 
 /* A stream for a process to come; returns its sequence, for Process.stdio or .stderr. `data` gets the output
- * as it comes. With `ended` this is an stdio stream, and ended(user, exit status) is its last call; without it
- * is a stderr stream. */
+ * as it comes. With `ended` this is an stdio stream, and ended(user, exit status) is its last call; without
+ * it is a stderr stream. */
 uint64_t wire_client_stream(struct wire_client *client,
                             void (*data)(void *user, const uint8_t *data, size_t length),
                             void (*ended)(void *user, int status), void *user);

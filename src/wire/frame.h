@@ -1,8 +1,8 @@
 /* hyperstart frames: encoding, and decoding of what has arrived so far. Pure: no descriptor is touched.
  *
  * Control channel: code and length (both u32, big endian; the length includes these 8 bytes), payload.
- * I/O channel: sequence (u64), length (u32; includes these 12 bytes), payload; an empty payload ends a stream,
- * and after the end of a process's stdio stream one message of one byte holds its exit status.
+ * I/O channel: sequence (u64), length (u32; includes these 12 bytes), payload; an empty payload ends a
+ * stream, and after the end of a process's stdio stream one message of one byte holds its exit status.
  * (hyperhq/hyperstart src/api.h; containers/virtcontainers pkg/hyperstart.) */
 #pragma once
 
@@ -60,8 +60,8 @@ void ctl_encode(struct buffer *out, uint32_t code, const void *payload, size_t l
 void ctl_encode_next(struct buffer *out, uint32_t bytes);
 void io_encode(struct buffer *out, uint64_t sequence, const void *payload, size_t length);
 
-/* One frame from the start of `data`: 1 with *ret_frame and the bytes that it took in *ret_used; 0 if more has
- * to arrive first; -1 if this cannot be the protocol (the connection is to be closed). */
+/* One frame from the start of `data`: 1 with *ret_frame and the bytes that it took in *ret_used; 0 if more
+ * has to arrive first; -1 if this cannot be the protocol (the connection is to be closed). */
 int ctl_decode(const uint8_t *data, size_t length, struct ctl_frame *ret_frame, size_t *ret_used,
                struct error **ret);
 int io_decode(const uint8_t *data, size_t length, struct io_frame *ret_frame, size_t *ret_used,

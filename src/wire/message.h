@@ -1,12 +1,12 @@
-/* hyperstart's JSON payloads as C structures, both ways. Field names are those on the wire. Unknown fields are
- * ignored; a mandatory one that is missing, or any that has the wrong type, is an error that names it.
+/* hyperstart's JSON payloads as C structures, both ways. Field names are those on the wire. Unknown fields
+ * are ignored; a mandatory one that is missing, or any that has the wrong type, is an error that names it.
  *
  * sippod's own additions, which other agents ignore:
  *   NetworkIface.type    "dummy": make the device first (as ifb where the kernel has no dummy)
- *   Container.listen     {address, port, protocol}: say so, by a "listening" event, once a socket is bound there
- *   Process.id           a name for SIGNALPROCESS and events
- *   PROCESSASYNCEVENT    events "listening", "exited" (status: exit code), "signalled" (status: the signal) and
- *                        "notice" (info: what the pod has to do without) */
+ *   Container.listen     {address, port, protocol}: say so, by a "listening" event, once a socket is bound
+ * there Process.id           a name for SIGNALPROCESS and events PROCESSASYNCEVENT    events "listening",
+ * "exited" (status: exit code), "signalled" (status: the signal) and "notice" (info: what the pod has to do
+ * without) */
 #pragma once
 
 #include <stdbool.h>
@@ -54,7 +54,7 @@ struct limit_message {
 };
 
 struct process_message {
-    char *id;                        /* NULL: the container's */
+    char *id;                      /* NULL: the container's */
     uint64_t stdio, stderr_stream; /* I/O channel sequences; stderr 0: the stdio one takes both */
     struct strings args;
     struct environment_message *envs;
@@ -66,7 +66,7 @@ struct process_message {
 };
 
 struct listen_message {
-    char *address; /* NULL: nothing is waited for */
+    char *address;  /* NULL: nothing is waited for */
     char *protocol; /* "udp" or "tcp" */
     uint16_t port;
 };
@@ -105,13 +105,15 @@ char *event_message_encode(const struct event_message *event);
 int pod_message_decode(const void *json, size_t length, struct pod_message *ret_pod, struct error **ret);
 int interface_message_decode(const void *json, size_t length, struct interface_message *ret_interface,
                              struct error **ret);
-int routes_message_decode(const void *json, size_t length, struct pod_message *ret_routes, struct error **ret);
+int routes_message_decode(const void *json, size_t length, struct pod_message *ret_routes,
+                          struct error **ret);
 int container_message_decode(const void *json, size_t length, struct container_message *ret_container,
                              struct error **ret);
 int exec_message_decode(const void *json, size_t length, struct container_message *ret_exec,
                         struct error **ret);
 int kill_message_decode(const void *json, size_t length, struct kill_message *ret_kill, struct error **ret);
-int event_message_decode(const void *json, size_t length, struct event_message *ret_event, struct error **ret);
+int event_message_decode(const void *json, size_t length, struct event_message *ret_event,
+                         struct error **ret);
 
 void pod_message_free(struct pod_message *pod);
 void interface_message_free(struct interface_message *interface);

@@ -156,8 +156,8 @@ static int read_interface(const json_t *json, void *item, struct error **ret)
     interface->mtu = (uint32_t)mtu;
     if (interface->type && strcmp(interface->type, "dummy") != 0)
         return error_set(ret, ERROR_INPUT, "the field \"type\" can only be \"dummy\"");
-    result = get_array(json, "ipAddresses", sizeof *interface->addresses, &addresses, &interface->address_count,
-                       read_address, ret);
+    result = get_array(json, "ipAddresses", sizeof *interface->addresses, &addresses,
+                       &interface->address_count, read_address, ret);
     interface->addresses = addresses;
     return result;
 }
@@ -216,7 +216,8 @@ static int read_process(const json_t *json, struct process_message *process, str
     process->stderr_stream = (uint64_t)stderr_stream;
     if (!process->args.count)
         return error_set(ret, ERROR_INPUT, "the field \"args\" is missing");
-    result = get_array(json, "envs", sizeof *process->envs, &envs, &process->env_count, read_environment, ret);
+    result =
+        get_array(json, "envs", sizeof *process->envs, &envs, &process->env_count, read_environment, ret);
     process->envs = envs;
     if (result < 0)
         return -1;

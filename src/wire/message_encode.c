@@ -37,9 +37,8 @@ static json_t *interface_json(const struct interface_message *interface)
     if (interface->mtu)
         json_object_set_new(json, "mtu", json_integer(interface->mtu));
     for (size_t i = 0; i < interface->address_count; i++)
-        json_array_append_new(addresses,
-                              json_pack("{ssss}", "ipAddress", interface->addresses[i].address, "netMask",
-                                        interface->addresses[i].mask));
+        json_array_append_new(addresses, json_pack("{ssss}", "ipAddress", interface->addresses[i].address,
+                                                   "netMask", interface->addresses[i].mask));
     json_object_set_new(json, "ipAddresses", addresses);
     return json;
 }

@@ -1,0 +1,46 @@
+/* Inside of a test's run, shared by test.c (states, the way through them) and test_steps.c (what is prepared,
+ * and its undo) only. */
+#pragma once
+
+#include "src/base/log.h"
+#include "src/base/rollback.h"
+#include "src/run/capture.h"
+#include "src/run/parts.h"
+#include "src/run/pod.h"
+#include "src/run/script.h"
+#include "src/run/state.h"
+#include "src/run/test.h"
+
+struct test_run {
+    const struct test_context *context;
+    const struct test *test;
+    enum state state;
+    struct test_result *result;
+    struct rollback *rollback;
+    struct run_folder folder;
+    struct log *log, *launch_log;
+    struct pod *pod;
+    struct capture *capture;
+    struct script *script; /* running */
+    struct parts *parts;   /* running */
+    struct timer *timer;   /* of the whole test */
+    bool interrupted;      /* by a signal, or by its time limit: see why */
+    bool hurry, dirty, pod_lost;
+    char *why;          /* of the interruption */
+    int64_t entered_ns; /* when the present phase began */
+    void (*ended)(void *user, struct test_result *result);
+    void *user;
+};
+
+/* test.c */
+void test_undone(struct test_run *run,
+                 const struct error *error);                   /* an undo is over; error NULL: it succeeded */
+void test_not_ready(struct test_run *run, const char *reason); /* PREPARING is over without READY */
+void test_ready(struct test_run *run);                         /* and with it */
+
+/* test_steps.c: the steps, in this order; each pushes its undo. The last goes on by itself and ends in one of
+ * the two above. */
+int test_prepare_folder(struct test_run *run, struct error **ret);
+int test_prepare_logs(struct test_run *run, struct error **ret);
+int test_prepare_files(struct test_run *run, struct error **ret);
+int test_prepare_pod(struct test_run *run, struct error **ret);
