@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "netns/sniffer/counter.h"
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
@@ -39,6 +40,11 @@ struct capture {
     bool loopback;
     uint16_t linktype;
     uint32_t handed; /* frames that came out of the handle; wraps as libpcap's counters do */
+
+    /* For a loopback; these wrap too. */
+    int counter;       /* counter.h; -1: not known */
+    uint32_t surplus;  /* frames that it counted before the capture began to */
+    uint32_t expected; /* frames that the capture has to see before the end */
 
     struct error *error; /* of the thread that opens it */
 
@@ -98,6 +104,32 @@ static int look_at_interface(struct capture *capture)
     return 0;
 }
 
+/* Frames that the kernel brought to the handle, and those of them for which there was room. */
+static bool read_seen(const struct capture *capture, uint32_t *ret_seen, uint32_t *ret_stored)
+{
+    struct pcap_stat counters;
+
+    if (pcap_stats(capture->handle, &counters) < 0)
+        return false;
+    *ret_seen = counters.ps_recv;
+    *ret_stored = counters.ps_recv - counters.ps_drop;
+    return true;
+}
+
+/* A loopback counts a frame when it is sent, the capture counts it when the processor that sent it gets round
+ * to receiving it: mostly at once, on a busy machine some milliseconds later. */
+static void compare_counters(struct capture *capture)
+{
+    uint32_t seen, stored;
+    uint64_t counted;
+
+    capture->counter = counter_open();
+    if (read_seen(capture, &seen, &stored) && counter_read(capture->counter, capture->interface, &counted))
+        capture->surplus = (uint32_t)counted - seen;
+    else
+        close_fd(&capture->counter);
+}
+
 static int set_up_socket(struct capture *capture)
 {
     char words[PCAP_ERRBUF_SIZE];
@@ -119,8 +151,10 @@ static int set_up_socket(struct capture *capture)
         return -1;
     /* On a loopback every frame passes going out and again coming in. libpcap drops the first, but only after
      * it has taken room in the ring and was counted. Kernels that cannot do this leave it at that. */
-    if (capture->loopback)
+    if (capture->loopback) {
         (void)setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
+        compare_counters(capture);
+    }
     return 0;
 }
 
@@ -154,6 +188,7 @@ static void *close_capture(void *user)
 
     if (capture->handle)
         pcap_close(capture->handle);
+    close_fd(&capture->counter);
     error_free(capture->error);
     free(capture->interface);
     free(capture);
@@ -188,7 +223,11 @@ int captures_open(const char *const *interfaces, size_t count, struct capture **
 
     for (size_t i = 0; i < count; i++) {
         ret_captures[i] = memory_new(sizeof *ret_captures[i]);
-        *ret_captures[i] = (struct capture){.interface = text_copy(interfaces[i]), .number = (uint32_t)i};
+        *ret_captures[i] = (struct capture){
+            .interface = text_copy(interfaces[i]),
+            .number = (uint32_t)i,
+            .counter = -1,
+        };
     }
     in_parallel(open_capture, ret_captures, count);
     for (size_t i = 0; i < count && !error; i++)
@@ -235,13 +274,32 @@ int capture_read(struct capture *capture, void (*fn)(void *user, const struct pc
     return count < 0 ? -1 : count;
 }
 
-uint64_t capture_unread(const struct capture *capture)
+uint32_t capture_unread(const struct capture *capture)
 {
-    struct pcap_stat counters;
+    uint32_t seen, stored;
 
-    if (pcap_stats(capture->handle, &counters) < 0)
-        return UINT64_MAX;
-    return (uint32_t)(counters.ps_recv - counters.ps_drop - capture->handed);
+    return read_seen(capture, &seen, &stored) ? stored - capture->handed : UINT32_MAX;
+}
+
+void capture_stop(struct capture *capture)
+{
+    uint64_t counted;
+
+    if (counter_read(capture->counter, capture->interface, &counted))
+        capture->expected = (uint32_t)counted - capture->surplus;
+    else
+        close_fd(&capture->counter);
+}
+
+uint32_t capture_coming(const struct capture *capture)
+{
+    uint32_t seen, stored;
+    int32_t coming;
+
+    if (capture->counter < 0 || !read_seen(capture, &seen, &stored))
+        return 0;
+    coming = (int32_t)(capture->expected - seen);
+    return coming > 0 ? (uint32_t)coming : 0;
 }
 
 void capture_statistics(const struct capture *capture, uint64_t *ret_received, uint64_t *ret_dropped)
@@ -284,9 +342,4 @@ unsigned capture_index(const struct capture *capture)
 size_t capture_mtu(const struct capture *capture)
 {
     return capture->mtu;
-}
-
-bool capture_is_loopback(const struct capture *capture)
-{
-    return capture->loopback;
 }

@@ -28,7 +28,13 @@ int capture_read(struct capture *capture, void (*fn)(void *user, const struct pc
 
 /* Frames that the kernel has stored and capture_read() has not handed out yet, whether it could or not; more
  * than 0 if that is not known. */
-uint64_t capture_unread(const struct capture *capture);
+uint32_t capture_unread(const struct capture *capture);
+
+/* The stop: remembers how far the interface is. From then on capture_coming() says how many of the frames
+ * that were sent up to that moment have still to reach the capture: on a loopback they may wait in the queue
+ * of the processor that sent them. 0 on other interfaces, and where it cannot be known. */
+void capture_stop(struct capture *capture);
+uint32_t capture_coming(const struct capture *capture);
 
 /* Frames that passed the interface, and how many of them were lost for want of room. */
 void capture_statistics(const struct capture *capture, uint64_t *ret_received, uint64_t *ret_dropped);
@@ -40,4 +46,3 @@ bool capture_readable(const struct capture *capture); /* is it now? */
 void capture_describe(const struct capture *capture, struct pcapng_interface *ret);
 unsigned capture_index(const struct capture *capture); /* the kernel's number of the interface */
 size_t capture_mtu(const struct capture *capture);     /* bytes behind the link-layer header */
-bool capture_is_loopback(const struct capture *capture);

@@ -6,19 +6,22 @@
  *
  * The end has to lose nothing and to wait for nothing. What was sent before the stop sits in blocks that are
  * not full, and that the kernel would keep until its timer runs out. So for each interface:
+ * - On a loopback frames may not even have reached the capture: they pass a queue of the processor that sends
+ *   them, and a busy processor lets them wait. The interface has counted them already. The capture is looked
+ *   after until it has seen as many; there is no event for that, and mostly they are there at once.
  * - What was handed over is read. If the kernel's counters then say that nothing else is stored, that was
- * all. (Not on a loopback: there a frame passes a queue of the sending processor between its sender and the
- *   capture, and is not counted in between.)
- * - Else a marker frame is sent. It comes out behind all that was sent before it. Markers as long as the MTU
- *   follow until the block is full and handed over: four on a loopback (0.1 ms), 160 on an Ethernet (0.5 ms).
+ * all.
+ * - Else a marker frame is sent. It comes out behind all that was stored before it. Markers as long as the
+ * MTU follow until the block is full and handed over: four on a loopback (0.1 ms), 160 on an Ethernet (0.5
+ * ms).
  * - If the interface is down or gone and takes no marker, the timer has to be waited for, until the counters
  * say that nothing is left.
  * - A marker for which there was no room is sent again with every tick, and after a second what is there is
  * all: nothing that other processes send or do makes the end wait longer. Markers are neither written nor
  * counted. They need a socket of their own: a packet socket does not see what it sends itself.
  *
- * Limits: a frame that is on its way in when the stop comes (from outside, or queued on another processor) is
- * in the file or not. A frame that is younger than the stop may be in it. */
+ * Limits: a frame that is on its way in from outside when the stop comes is in the file or not. A frame that
+ * is younger than the stop may be in it. */
 #include "netns/sniffer/sniffer.h"
 
 #include <errno.h>
@@ -36,14 +39,15 @@
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
-#define TICK_MS       50
-#define TICKS_MOST    20    /* 1 s: then the end is not waited for any longer */
+#define TICK_MS       5
+#define TICKS_MOST    200   /* 1 s: then the end is not waited for any longer */
 #define FILL_MOST     512   /* markers in one go: more than the smallest usual MTU needs for a block */
 #define FILL_LENGTH   65535 /* and no longer than this, whatever the MTU */
 #define FAILURES_MOST 16
 
 enum state {
     CAPTURING,
+    COMING,  /* frames sent before the stop have not reached the capture */
     MARKED,  /* a marker is on its way, or will be sent with the next tick */
     DOWN,    /* the interface takes no marker: the block timer has to run out */
     DRAINED, /* all is read that was there when the stop came; what comes later is written too */
@@ -116,12 +120,15 @@ static void fill_block(struct source *source)
             return;
 }
 
+/* As far as it goes now. */
 static void drain(struct source *source)
 {
     read_source(source);
     if (source->state == DRAINED)
         return;
-    if (!capture_is_loopback(source->capture) && capture_unread(source->capture) == 0) {
+    if (capture_coming(source->capture) > 0) {
+        source->state = COMING;
+    } else if (capture_unread(source->capture) == 0) {
         source->state = DRAINED;
     } else if (send_marker(source, MARKER_NONCE)) {
         source->state = MARKED;
@@ -129,7 +136,7 @@ static void drain(struct source *source)
     } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
         source->state = MARKED; /* no room for it: again with the next tick */
     } else {
-        source->state = capture_unread(source->capture) == 0 ? DRAINED : DOWN;
+        source->state = DOWN;
     }
 }
 
@@ -178,8 +185,10 @@ static void on_control(void *user, uint32_t events)
 
     (void)events; /* a message and the end mean the same */
     watch_stop(&sniffer->control);
-    for (size_t i = 0; i < sniffer->count; i++)
+    for (size_t i = 0; i < sniffer->count; i++) {
+        capture_stop(sniffer->sources[i].capture);
         drain(&sniffer->sources[i]);
+    }
     sniffer->tick = loop_after(sniffer->loop, TICK_MS, on_tick, sniffer);
     quit_if_drained(sniffer);
 }

@@ -87,6 +87,17 @@ char *text_printable(const char *bytes, size_t length)
     return (char *)out.data;
 }
 
+bool text_is_utf8(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t left = strlen(text), length;
+
+    for (; left; p += length, left -= length)
+        if (!(length = utf8_length(p, left)))
+            return false;
+    return true;
+}
+
 bool text_number(const char *text, long low, long high, long *ret)
 {
     char *end;

@@ -42,8 +42,10 @@ struct run {
 static int load_suite(struct run *run)
 {
     cleanup_strings struct strings problems = {0};
+    struct suite_filter filter = run->options->filter;
 
-    if (suite_load(&run->options->paths, &run->options->filter, &run->suite, &problems) == 0)
+    filter.results = run->options->results;
+    if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)
         return 0;
     for (size_t i = 0; i < problems.count; i++)
         fprintf(stderr, "sippod: %s\n", problems.list[i]);
@@ -62,12 +64,10 @@ static void copy_environment(struct test_context *context)
     context->envs = memory_new((count + 1) * sizeof *context->envs);
     for (size_t i = 0; i < count; i++) {
         const char *equals = strchr(environ[i], '=');
-        cleanup_free char *printable = text_printable(environ[i], strlen(environ[i]));
         struct environment_message *env = &context->envs[context->env_count];
-        bool is_text = strlen(printable) == strlen(environ[i]) || strpbrk(environ[i], "\n\t\033");
 
         if (!equals || equals == environ[i] || strncmp(environ[i], "LD_", 3) == 0 ||
-            strncmp(environ[i], "SSLKEYLOGFILE=", 14) == 0 || !is_text)
+            strncmp(environ[i], "SSLKEYLOGFILE=", 14) == 0 || !text_is_utf8(environ[i]))
             continue;
         env->name = text_slice(environ[i], (size_t)(equals - environ[i]));
         env->value = text_copy(equals + 1);

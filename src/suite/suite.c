@@ -13,7 +13,7 @@
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
-/* Folders of a suite that are no tests. */
+/* Folders of a suite that are no tests; nor are hidden ones, and the results folder. */
 static const char *const reserved[] = {"TEMPLATES", "GLOBAL", "DUT"};
 
 /* ---- patterns ---- */
@@ -165,8 +165,17 @@ static bool is_test(const char *suite, const char *name)
     return is_folder(suite, name);
 }
 
+static bool is_results(const struct suite *suite, const char *name, const char *results)
+{
+    cleanup_free char *path = text_format("%s/%s", suite->folder, name);
+    struct stat one, other;
+
+    return results && stat(results, &one) == 0 && stat(path, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
 static void add_all_tests(struct suite *suite, const struct patterns *only, const struct patterns *exclude,
-                          struct strings *problems)
+                          const char *results, struct strings *problems)
 {
     cleanup_fd int folder = open(suite->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_strings struct strings names = {0};
@@ -178,7 +187,7 @@ static void add_all_tests(struct suite *suite, const struct patterns *only, cons
         return;
     }
     for (size_t i = 0; i < names.count; i++) {
-        if (!is_test(suite->folder, names.list[i]))
+        if (!is_test(suite->folder, names.list[i]) || is_results(suite, names.list[i], results))
             continue;
         any = true;
         if ((!only->count || patterns_match(only, names.list[i])) && !patterns_match(exclude, names.list[i]))
@@ -259,7 +268,7 @@ int suite_load(const struct strings *paths, const struct suite_filter *filter, s
             strings_addf(problems, "%s; name the suite's folder, or one of its tests", error_text(error));
         else {
             set_folder(suite, folder);
-            add_all_tests(suite, &only, &exclude, problems);
+            add_all_tests(suite, &only, &exclude, filter->results, problems);
         }
     } else if (problems->count == before) {
         for (size_t i = 0; i < paths->count; i++)

@@ -46,6 +46,7 @@ struct suite {
 /* Regular expressions (PCRE2) that must match a test's name from its first character on. */
 struct suite_filter {
     struct strings only, exclude; /* each OR-ed; exclude wins */
+    const char *results;          /* results folder: no test, should it lie in the suite; NULL: none */
 };
 
 /* Loads the suite at `paths`: one suite folder, or any number of test folders of one suite. Every fault that
