@@ -19,6 +19,7 @@ static int prefix_length(const char *mask)
 
     if (text_number(mask, 0, 128, &number))
         return (int)number;
+    /* NOLINTNEXTLINE(cert-err34-c): three digits do not overflow */
     if (sscanf(mask, "%3u.%3u.%3u.%3u%c", &part[0], &part[1], &part[2], &part[3], &rest) != 4)
         return -1;
     for (int i = 0; i < 4; i++) {

@@ -18,8 +18,9 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 
-#define OUTPUT_HIGH  (1024 * 1024) /* bytes on their way to the client at which pipes are left to fill up */
-#define DRAIN_CHUNKS 64            /* of 64 KiB: more than any pipe holds */
+#define OUTPUT_HIGH                                                                                          \
+    ((size_t)1024 * 1024) /* bytes on their way to the client at which pipes are left to fill up */
+#define DRAIN_CHUNKS 64   /* of 64 KiB: more than any pipe holds */
 
 static void output_close(struct output *output)
 {
@@ -44,9 +45,9 @@ static bool pass_on(struct output *output)
     return true;
 }
 
-static void process_forget(struct process *process)
+static void process_forget(struct agent *agent, struct process *process)
 {
-    struct process **place = &process->agent->processes;
+    struct process **place = &agent->processes;
 
     while (*place != process)
         place = &(*place)->next;
@@ -68,7 +69,7 @@ static void on_output(void *user, uint32_t events)
     if (output->watch && channel_pending(process->agent->io) > OUTPUT_HIGH)
         watch_events(output->watch, 0);
     if (!process->pid && process->output[0].fd < 0 && process->output[1].fd < 0)
-        process_forget(process);
+        process_forget(process->agent, process);
 }
 
 void process_output_drained(struct agent *agent)
@@ -160,7 +161,7 @@ int process_start(struct agent *agent, const struct container_message *container
     if (launch(process, &container->process, ret) < 0) {
         output_close(&process->output[0]);
         output_close(&process->output[1]);
-        process_forget(process);
+        process_forget(agent, process);
         return -1;
     }
     if (container->listen.address) {
@@ -227,7 +228,7 @@ static void end_streams(struct process *process, uint8_t status)
         agent_output(agent, process->output[0].sequence, &status, 1);
 }
 
-static void ended(struct process *process, int wait_status)
+static void ended(struct agent *agent, struct process *process, int wait_status)
 {
     bool exited = WIFEXITED(wait_status);
     int number = exited ? WEXITSTATUS(wait_status) : WTERMSIG(wait_status);
@@ -239,11 +240,11 @@ static void ended(struct process *process, int wait_status)
         .status = number,
     };
 
-    agent_event(process->agent, &event);
+    agent_event(agent, &event);
     end_streams(process, (uint8_t)(exited ? number : 128 + number));
     process->pid = 0;
     if (process->output[0].fd < 0 && process->output[1].fd < 0)
-        process_forget(process);
+        process_forget(agent, process);
 }
 
 /* As PID 1 the agent inherits every orphan of the pod; those are reaped and forgotten. */
@@ -255,7 +256,7 @@ void process_reap_all(struct agent *agent)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (struct process *process = agent->processes; process; process = process->next)
             if (process->pid == pid) {
-                ended(process, status);
+                ended(agent, process, status);
                 break;
             }
 }

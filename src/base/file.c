@@ -151,7 +151,7 @@ static int copy_file(int from, int to, const char *name, mode_t mode, struct err
     if (out < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot create %s", name);
     /* copy_file_range where the file system can share blocks; anything it refuses is read and written. */
-    while ((length = copy_file_range(from, NULL, out, NULL, (size_t)1 << 30, 0)) > 0)
+    while (copy_file_range(from, NULL, out, NULL, (size_t)1 << 30, 0) > 0)
         ;
     while ((length = read(from, chunk, sizeof chunk)) != 0) {
         if (length < 0 && errno == EINTR)

@@ -77,7 +77,8 @@ void loop_free(struct loop *loop)
     while (loop->timers) {
         struct timer *timer = loop->timers;
 
-        timer_stop(&timer);
+        loop->timers = timer->next;
+        free(timer);
     }
     close(loop->epoll);
     free(loop);

@@ -17,8 +17,11 @@
 /* Text from outside may be any bytes; JSON holds UTF-8. */
 static json_t *text_or_null(const char *text)
 {
-    json_t *json = text ? json_string(text) : json_null();
+    json_t *json;
 
+    if (!text)
+        return json_null();
+    json = json_string(text);
     if (!json) {
         cleanup_free char *clean = text_printable(text, strlen(text));
 
@@ -39,7 +42,7 @@ static json_t *when(int64_t started)
     char text[40];
 
     gmtime_r(&time, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     return json_string(text);
 }
 

@@ -53,7 +53,7 @@ void progress_state(const struct progress *progress, const struct progress_line 
         printf("%s%s%s\n", colours[line->tone], text, RESET);
     else
         printf("%s\n", text);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 void progress_summary(const struct progress *progress, const struct results *results)
@@ -67,5 +67,5 @@ void progress_summary(const struct progress *progress, const struct results *res
     if (results->partial)
         printf("NOT RUN: %zu (interrupted)\n", results->planned - results->count);
     printf("%s\nTotal time elapsed %.*fs\n", rule, results->duration_s < 10 ? 2 : 0, results->duration_s);
-    fflush(stdout);
+    (void)fflush(stdout);
 }

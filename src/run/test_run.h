@@ -4,9 +4,9 @@
 
 #include "src/base/log.h"
 #include "src/base/rollback.h"
-#include "src/run/capture.h"
 #include "src/run/parts.h"
 #include "src/run/pod.h"
+#include "src/run/pod_capture.h"
 #include "src/run/script.h"
 #include "src/run/state.h"
 #include "src/run/test.h"
@@ -20,7 +20,7 @@ struct test_run {
     struct run_folder folder;
     struct log *log, *launch_log;
     struct pod *pod;
-    struct capture *capture;
+    struct pod_capture *capture;
     struct script *script; /* running */
     struct parts *parts;   /* running */
     struct timer *timer;   /* of the whole test */

@@ -209,7 +209,7 @@ static void on_capture_running(void *user, const struct error *error)
         run_before(run);
 }
 
-static void on_captured(void *user, const struct capture_result *result, const struct error *error)
+static void on_captured(void *user, const struct pod_capture_result *result, const struct error *error)
 {
     struct test_run *run = user;
 
@@ -225,7 +225,7 @@ static void undo_capture(void *user)
 {
     struct test_run *run = user;
 
-    capture_stop(steal_pointer(&run->capture), on_captured, run);
+    pod_capture_stop(steal_pointer(&run->capture), on_captured, run);
 }
 
 static void on_namespaces(void *user)
@@ -239,8 +239,8 @@ static void on_namespaces(void *user)
         return;
     pod_namespaces(run->pod, &user_namespace, &network_namespace);
     file = text_format("sipp-%s.pcapng", run->folder.run_id);
-    run->capture = capture_start(run->context->host, user_namespace, network_namespace, run->folder.fd, file,
-                                 on_capture_running, run, &error);
+    run->capture = pod_capture_start(run->context->host, user_namespace, network_namespace, run->folder.fd,
+                                     file, on_capture_running, run, &error);
     if (!run->capture) {
         free(file);
         test_not_ready(run, error_text(error));
@@ -259,7 +259,7 @@ static void on_pod_up(void *user, const struct error *error)
 
         test_not_ready(run, reason);
     } else if (run->capture) {
-        capture_open(run->capture);
+        pod_capture_open(run->capture);
     } else {
         run_before(run);
     }

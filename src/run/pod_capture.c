@@ -1,4 +1,4 @@
-#include "src/run/capture.h"
+#include "src/run/pod_capture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,20 +26,20 @@ enum kind { OPEN = 1, RUNNING, DONE, FAILED };
 struct message {
     uint32_t kind;
     uint32_t length; /* of the text */
-    struct capture_result result;
+    struct pod_capture_result result;
     char text[400];
 };
 
-struct capture {
+struct pod_capture {
     struct host *host;
     int control, pidfd;
     struct watch *watch;
     bool answered; /* running() was called */
     bool stopping, finished;
-    struct capture_result result;
+    struct pod_capture_result result;
     struct error *error;
     void (*running)(void *user, const struct error *error);
-    void (*done)(void *user, const struct capture_result *result, const struct error *error);
+    void (*done)(void *user, const struct pod_capture_result *result, const struct error *error);
     void *user;
 };
 
@@ -52,7 +52,7 @@ static int say(enum kind kind, const struct sniffer_counts *counts, const struct
     struct message message = {.kind = kind};
 
     if (counts)
-        message.result = (struct capture_result){.packets = counts->packets, .dropped = counts->dropped};
+        message.result = (struct pod_capture_result){.packets = counts->packets, .dropped = counts->dropped};
     if (error) {
         snprintf(message.text, sizeof message.text, "%s", error_text(error));
         message.length = (uint32_t)strlen(message.text);
@@ -87,7 +87,7 @@ static struct sniffer *open_sniffer(const char *file, struct error **ret)
     return sniffer;
 }
 
-int capture_helper(int argc, char **argv)
+int pod_capture_helper(int argc, char **argv)
 {
     cleanup_error struct error *error = NULL;
     struct sniffer_counts counts = {0};
@@ -119,7 +119,7 @@ int capture_helper(int argc, char **argv)
 
 /* ---- sippod's side ---- */
 
-static void capture_free(struct capture *capture)
+static void pod_capture_free(struct pod_capture *capture)
 {
     watch_stop(&capture->watch);
     close_fd(&capture->control);
@@ -129,19 +129,20 @@ static void capture_free(struct capture *capture)
     free(capture);
 }
 
-static void finish(struct capture *capture)
+static void finish(struct pod_capture *capture)
 {
-    void (*done)(void *user, const struct capture_result *result, const struct error *error) = capture->done;
+    void (*done)(void *user, const struct pod_capture_result *result, const struct error *error) =
+        capture->done;
     struct error *error = steal_pointer(&capture->error);
-    struct capture_result result = capture->result;
+    struct pod_capture_result result = capture->result;
     void *user = capture->user;
 
-    capture_free(capture);
+    pod_capture_free(capture);
     done(user, &result, error);
     error_free(error);
 }
 
-static void answer(struct capture *capture, const struct error *error)
+static void answer(struct pod_capture *capture, const struct error *error)
 {
     if (capture->answered || capture->stopping)
         return;
@@ -150,7 +151,7 @@ static void answer(struct capture *capture, const struct error *error)
 }
 
 /* The helper's last word, or its end without one. */
-static void take_end(struct capture *capture, const struct message *message)
+static void take_end(struct pod_capture *capture, const struct message *message)
 {
     capture->finished = true;
     watch_stop(&capture->watch);
@@ -168,7 +169,7 @@ static void take_end(struct capture *capture, const struct message *message)
 
 static void on_message(void *user, uint32_t events)
 {
-    struct capture *capture = user;
+    struct pod_capture *capture = user;
     struct message message;
     ssize_t length = socket_receive(capture->control, &message, sizeof message, NULL);
 
@@ -194,11 +195,12 @@ static void helper_child(const struct host *host, const int fds[4], const char *
     _exit(127);
 }
 
-struct capture *capture_start(struct host *host, int user_namespace, int network_namespace, int folder,
-                              const char *file, void (*running)(void *user, const struct error *error),
-                              void *user, struct error **ret)
+struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int network_namespace,
+                                      int folder, const char *file,
+                                      void (*running)(void *user, const struct error *error), void *user,
+                                      struct error **ret)
 {
-    struct capture *capture;
+    struct pod_capture *capture;
     int ends[2], pidfd;
     pid_t pid;
 
@@ -213,7 +215,7 @@ struct capture *capture_start(struct host *host, int user_namespace, int network
         return NULL;
     }
     capture = memory_new(sizeof *capture);
-    *capture = (struct capture){
+    *capture = (struct pod_capture){
         .host = host,
         .control = ends[0],
         .pidfd = pidfd,
@@ -224,13 +226,13 @@ struct capture *capture_start(struct host *host, int user_namespace, int network
         capture->watch = loop_watch(host->loop, ends[0], EPOLLIN, on_message, capture, ret);
     if (!capture->watch) {
         (void)process_signal(pidfd, SIGKILL, NULL);
-        capture_free(capture);
+        pod_capture_free(capture);
         return NULL;
     }
     return capture;
 }
 
-void capture_open(struct capture *capture)
+void pod_capture_open(struct pod_capture *capture)
 {
     struct message message = {.kind = OPEN};
 
@@ -238,9 +240,10 @@ void capture_open(struct capture *capture)
         take_end(capture, NULL);
 }
 
-void capture_stop(struct capture *capture,
-                  void (*done)(void *user, const struct capture_result *result, const struct error *error),
-                  void *user)
+void pod_capture_stop(struct pod_capture *capture,
+                      void (*done)(void *user, const struct pod_capture_result *result,
+                                   const struct error *error),
+                      void *user)
 {
     capture->done = done;
     capture->user = user;

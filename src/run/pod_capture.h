@@ -1,0 +1,35 @@
+/* The capture of a pod: the sniffer helper, which sippod starts in the pod's network namespace. The helper
+ * belongs to sippod's process tree, not to the pod's: a test can neither see nor kill it. */
+#pragma once
+
+#include <stdint.h>
+
+#include "src/run/host.h"
+
+struct pod_capture;
+
+struct pod_capture_result {
+    uint64_t packets, dropped;
+};
+
+/* Starts the helper; it joins the namespaces and waits. `folder` is where `file` is made. NULL on failure,
+ * with nothing left behind; else it is to be ended with pod_capture_stop(). `running(user, error)` is called
+ * once, after pod_capture_open(): every packet is seen from then on (error NULL), or none will be. */
+struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int network_namespace,
+                                      int folder, const char *file,
+                                      void (*running)(void *user, const struct error *error), void *user,
+                                      struct error **ret);
+
+/* The interfaces are up: capture on them. */
+void pod_capture_open(struct pod_capture *capture);
+
+/* Drains, then done(user, result, error): error not NULL when the file is incomplete. The capture is freed.
+ */
+void pod_capture_stop(struct pod_capture *capture,
+                      void (*done)(void *user, const struct pod_capture_result *result,
+                                   const struct error *error),
+                      void *user);
+
+/* The helper's main(). */
+#define CAPTURE_HELPER "sippod-sniffer"
+int pod_capture_helper(int argc, char **argv);
