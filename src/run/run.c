@@ -56,7 +56,6 @@ static int load_suite(struct run *run)
  * write keys elsewhere. Values that are not text cannot be passed on, and are left out. */
 static void copy_environment(struct test_context *context)
 {
-    extern char **environ;
     size_t count = 0;
 
     while (environ[count])

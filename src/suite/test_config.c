@@ -10,16 +10,48 @@
 
 #define MOST_BYTES ((size_t)1024 * 1024)
 
-/* libconfuse reports through a function without a pointer of the caller's; parsing is never nested. */
+/* libconfuse reports through a function without a pointer of the caller's, and calls every buffer "[buf]";
+ * parsing is never nested. */
 static struct error **current_error;
+static const char *current_name;
 
 __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *config, const char *format, va_list args)
 {
     cleanup_free char *text = text_vformat(format, args);
 
     if (current_error && !*current_error) /* the first fault is the one to mend */
-        error_set(current_error, ERROR_INPUT, "%s:%d: %s", config->filename ? config->filename : "test.conf",
-                  config->line, text);
+        error_set(current_error, ERROR_INPUT, "%s:%d: %s", current_name, config->line, text);
+}
+
+/* libconfuse does not count the lines that its comments end, so that errors behind one would name the wrong
+ * line: comments become spaces first. They are #, // and C's own, outside of quotes. */
+static void blank_comments(char *text)
+{
+    char quote = '\0';
+
+    for (char *p = text; *p; p++) {
+        const char *end;
+
+        if (quote) {
+            if (*p == '\\' && p[1])
+                p++;
+            else if (*p == quote)
+                quote = '\0';
+            continue;
+        }
+        if (*p == '"' || *p == '\'')
+            quote = *p;
+        if (*p == '#' || (p[0] == '/' && p[1] == '/'))
+            end = p + strcspn(p, "\n");
+        else if (p[0] == '/' && p[1] == '*' && strstr(p + 2, "*/"))
+            end = strstr(p + 2, "*/") + 2;
+        else
+            continue;
+        for (; p < end; p++)
+            if (*p != '\n')
+                *p = ' ';
+        p--;
+    }
 }
 
 static int check_transport(cfg_t *config, cfg_opt_t *option)
@@ -52,16 +84,19 @@ int test_config_parse(const char *name, const char *text, struct test_config *re
         CFG_END(),
     };
     cfg_t *config = cfg_init(options, CFGF_NONE);
+    cleanup_free char *copy = NULL;
     int result;
 
     if (!config)
         return error_sys(ret, ERROR_FAILED, errno, "cannot read %s", name);
     current_error = ret;
+    current_name = name;
     cfg_set_error_function(config, on_error);
     cfg_set_validate_func(config, "transport", check_transport);
     cfg_set_validate_func(config, "timeout", check_timeout);
-    config->filename = strdup(name); /* freed by cfg_free() */
-    result = cfg_parse_buf(config, text);
+    copy = text_copy(text);
+    blank_comments(copy);
+    result = cfg_parse_buf(config, copy);
     current_error = NULL;
     if (result == CFG_SUCCESS) {
         if (cfg_size(config, "transport"))
