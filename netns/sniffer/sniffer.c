@@ -45,7 +45,7 @@
 #include "src/base/text.h"
 
 #define TICK_MS       5
-#define TICKS_MOST    200   /* 1 s: then the end is not waited for any longer */
+#define DRAIN_MS      1000  /* then the end is not waited for any longer */
 #define FILL_MOST     512   /* markers in one go: more than the smallest usual MTU needs for a block */
 #define FILL_LENGTH   65535 /* and no longer than this, whatever the MTU */
 #define READS_MOST    16    /* of some hundred frames each: more than the ring holds */
@@ -77,7 +77,7 @@ struct sniffer {
     size_t count;
     struct watch *control; /* until the stop */
     struct timer *tick;    /* from then on */
-    unsigned ticks;
+    int64_t give_up_ns;
 };
 
 static void on_packet(void *user, const struct pcapng_packet *packet)
@@ -171,7 +171,7 @@ static void on_frames(void *user, uint32_t events)
 static void on_tick(void *user)
 {
     struct sniffer *sniffer = user;
-    bool last = ++sniffer->ticks == TICKS_MOST;
+    bool last = loop_now_ns() >= sniffer->give_up_ns;
 
     sniffer->tick = NULL;
     for (size_t i = 0; i < sniffer->count; i++) {
@@ -194,6 +194,7 @@ static void on_control(void *user, uint32_t events)
 
     (void)events; /* a message and the end mean the same */
     watch_stop(&sniffer->control);
+    sniffer->give_up_ns = loop_now_ns() + DRAIN_MS * (int64_t)1000000;
     for (size_t i = 0; i < sniffer->count; i++) {
         capture_stop(sniffer->sources[i].capture);
         drain(&sniffer->sources[i]);

@@ -125,7 +125,7 @@ void test_not_ready(struct test_run *run, const char *reason)
     if (rollback_running(run->rollback))
         return; /* for another reason, a moment ago */
     run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_NOT_READY;
-    add_reason(run, run->interrupted ? run->why : reason);
+    add_reason(run, run->why ? run->why : reason);
     log_line(run->log, LOG_LEVEL_ERROR, "%s", run->result->reason);
     run->result->prepare_s = seconds_since(run->entered_ns);
     roll_back(run);
@@ -185,9 +185,8 @@ void test_ready(struct test_run *run)
 
 static void cut_off(struct test_run *run, const char *why)
 {
-    if (run->interrupted || rollback_running(run->rollback))
+    if (run->why || rollback_running(run->rollback))
         return;
-    run->interrupted = true;
     run->why = text_copy(why);
     if (run->state == STATE_CREATED)
         enter(run, STATE_PREPARING, -1, -1, NULL);
@@ -211,6 +210,8 @@ static void on_timeout(void *user)
 
 void test_run_interrupt(struct test_run *run, const char *why)
 {
+    if (!run->why)
+        run->interrupted = true;
     cut_off(run, why);
 }
 

@@ -24,9 +24,9 @@ struct test_run {
     struct script *script; /* running */
     struct parts *parts;   /* running */
     struct timer *timer;   /* of the whole test */
-    bool interrupted;      /* by a signal, or by its time limit: see why */
+    bool interrupted;      /* by a signal */
     bool hurry, dirty, pod_lost;
-    char *why;          /* of the interruption */
+    char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
     void (*ended)(void *user, struct test_result *result);
     void *user;

@@ -130,7 +130,7 @@ static void on_before_over(void *user, const struct error *error)
     run->script = NULL;
     if (!error || run->interrupted)
         rollback_push(run->rollback, "after.sh", undo_scripts, run);
-    if (error || run->interrupted)
+    if (error || run->why)
         test_not_ready(run, error_text(error));
     else
         test_ready(run);

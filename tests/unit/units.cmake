@@ -56,3 +56,6 @@ unit_test(run/state run)
 unit_test(run/sipp run unit_support)
 unit_test(run/folder run unit_support)
 unit_test(run/output run unit_support)
+
+unit_test(sandbox/capabilities sandbox unit_support)
+unit_test(sandbox/seccomp sandbox unit_support)

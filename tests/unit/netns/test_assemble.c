@@ -84,13 +84,20 @@ static void add_block_ahead(struct work *work)
     buffer_add(&work->ahead, block, sizeof block);
 }
 
+static char block_letter(uint32_t type)
+{
+    if (type == 0x0a0d0d0a)
+        return 'S';
+    return type == 6 ? 'P' : (char)('0' + type);
+}
+
 static void note_block(struct work *work, const char *block)
 {
     uint32_t head[8];
     char letter;
 
     memcpy(head, block, 12);
-    letter = head[0] == 0x0a0d0d0a ? 'S' : head[0] == 6 ? 'P' : (char)('0' + head[0]);
+    letter = block_letter(head[0]);
     if (letter != 'P' || !work->count) {
         assert_true(strlen(work->blocks) + 1 < sizeof work->blocks);
         work->blocks[strlen(work->blocks)] = letter;
