@@ -23,11 +23,12 @@ enum free_in { FREE_NOWHERE, FREE_IN_RECEIVED, FREE_IN_CLOSED, FREE_IN_DRAINED }
 struct side {
     struct loop *loop;
     struct channel *channel;
-    struct buffer frames; /* payloads, each with a "|" behind it */
+    struct buffer frames; /* payloads, each with a "|" behind it; "#" for the end */
     size_t offers, fresh, total;
     unsigned closed, drained;
     char *why;
     bool stream, refuse; /* takes everything as it comes; takes nothing */
+    bool answer;         /* sends an empty frame for whatever comes */
     size_t quit_at;      /* frames, or bytes of a stream */
     enum free_in free_in;
 };
@@ -51,6 +52,8 @@ static ptrdiff_t received(void *user, const uint8_t *data, size_t length, size_t
 
     side->offers++;
     side->fresh += fresh;
+    if (side->answer)
+        channel_send(side->channel, "\0", 1);
     if (side->refuse)
         return error_set(ret, ERROR_FAILED, "no thanks");
     if (side->free_in == FREE_IN_RECEIVED) {
@@ -78,6 +81,7 @@ static void closed(void *user, const struct error *why)
     struct side *side = user;
 
     side->closed++;
+    buffer_add(&side->frames, "#", 1);
     side->why = why ? text_copy(error_text(why)) : NULL;
     if (side->free_in == FREE_IN_CLOSED)
         free_self(side);
@@ -251,7 +255,7 @@ static void test_data_before_the_end(void **state)
     put(scene, "\2ok\3cu", 6);
     close_fd(&scene->raw);
     loop_run_out(scene->loop);
-    frames_are(&scene->a, "ok|");
+    frames_are(&scene->a, "ok|#");
     assert_int_equal(scene->a.closed, 1);
     assert_null(scene->a.why);
     loop_settle(scene->loop);
@@ -268,7 +272,7 @@ static void test_end_while_sending(void **state)
     put(scene, "\4bye!", 5);
     close_fd(&scene->raw);
     loop_run_out(scene->loop);
-    frames_are(&scene->a, "bye!|");
+    frames_are(&scene->a, "bye!|#");
     assert_int_equal(scene->a.closed, 1);
     assert_null(scene->a.why);
     channel_send(scene->a.channel, "x", 1); /* no SIGPIPE, no second word */
@@ -286,7 +290,7 @@ static void test_send_to_nobody(void **state)
     close_fd(&scene->raw);
     channel_send(scene->a.channel, "abc", 3);
     loop_run_out(scene->loop);
-    frames_are(&scene->a, "z|");
+    frames_are(&scene->a, "z|#");
     assert_int_equal(scene->a.closed, 1);
     assert_null(scene->a.why);
 }
@@ -298,7 +302,7 @@ static void test_half_closed(void **state)
     put(scene, "\1h", 2);
     assert_int_equal(shutdown(scene->raw, SHUT_WR), 0);
     loop_run_out(scene->loop);
-    frames_are(&scene->a, "h|");
+    frames_are(&scene->a, "h|#");
     assert_int_equal(scene->a.closed, 1);
 }
 
@@ -364,14 +368,15 @@ static void test_free_in_drained(void **state)
 
     use_both(scene);
     scene->b.stream = true;
+    scene->b.answer = true; /* so that it is readable in the same round, too */
     scene->a.free_in = FREE_IN_DRAINED;
-    channel_send(scene->b.channel, "\1q", 2); /* readable in the same round, too */
     channel_send(scene->a.channel, data, BIG);
     loop_run_out(scene->loop);
     assert_null(scene->a.channel);
     assert_int_equal(scene->a.drained, 1);
     loop_run_out(scene->loop); /* all that was sent before arrives, then the end */
     assert_int_equal(scene->b.total, BIG);
+    assert_int_equal(scene->a.closed, 0);
     assert_int_equal(scene->b.closed, 1);
 }
 

@@ -179,6 +179,19 @@ static void test_number_used_again(void **state)
     assert_int_equal(scene->items[1].fd, before[1]);
 }
 
+static void test_watched_again(void **state)
+{
+    struct scene *scene = *state;
+    struct item *item = &scene->items[0];
+
+    watch(item);
+    watch_stop(&item->watch);
+    watch(item);
+    scene->quit_after = 2;
+    loop_run_out(scene->loop);
+    assert_int_equal(item->called, 2);
+}
+
 static void test_events_change(void **state)
 {
     struct scene *scene = *state;
@@ -404,6 +417,7 @@ int main(void)
         TEST(test_stops_another_of_the_same_round),
         TEST(test_stops_itself_and_another),
         TEST(test_number_used_again),
+        TEST(test_watched_again),
         TEST(test_events_change),
         TEST(test_hang_up_comes_always),
         TEST(test_cannot_watch),

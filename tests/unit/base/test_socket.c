@@ -151,11 +151,18 @@ static void test_nobody_there(void **state)
 {
     struct pair *pair = *state;
     char data[8];
+    int ends[2];
 
     close_fd(&pair->b);
     errno = 0;
     assert_int_equal(socket_send(pair->a, "x", 1, -1), -1); /* without a SIGPIPE */
     assert_int_equal(errno, EPIPE);
+    assert_int_equal(socket_pair(SOCK_STREAM, ends, NULL), 0);
+    close(ends[1]);
+    errno = 0;
+    assert_int_equal(socket_send(ends[0], "x", 1, -1), -1);
+    assert_int_equal(errno, EPIPE);
+    close(ends[0]);
     errno = 0;
     assert_int_equal(socket_receive(-1, data, sizeof data, NULL), -1);
     assert_int_equal(errno, EBADF);
