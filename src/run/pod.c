@@ -47,7 +47,9 @@ struct first {
 
 static void fail_stage(const struct first *first, const struct error *error)
 {
-    (void)send(first->stage, error_text(error), strlen(error_text(error)), MSG_NOSIGNAL);
+    cleanup_free char *text = text_format("%d %s", error->sys, error_text(error));
+
+    (void)send(first->stage, text, strlen(text), MSG_NOSIGNAL);
     _exit(127);
 }
 
@@ -155,6 +157,17 @@ static int open_namespaces(struct pod *pod, struct error **ret)
     return 0;
 }
 
+/* "<errno> <sentence>" */
+static void take_failure(const char *text, size_t length, struct error **ret)
+{
+    cleanup_free char *copy = text_slice(text, length);
+    char *sentence;
+    long sys = strtol(copy, &sentence, 10);
+
+    error_set(ret, ERROR_HOST, "the pod cannot be made:%s", sentence);
+    (*ret)->sys = (int)sys;
+}
+
 static void on_stage(void *user, uint32_t events)
 {
     struct pod *pod = user;
@@ -171,7 +184,7 @@ static void on_stage(void *user, uint32_t events)
         return;
     }
     if ((size_t)length != strlen(STAGE_NAMESPACES) || memcmp(text, STAGE_NAMESPACES, (size_t)length) != 0) {
-        error_set(&error, ERROR_HOST, "%.*s", (int)length, text);
+        take_failure(text, (size_t)length, &error);
         report_up(pod, error);
         return;
     }

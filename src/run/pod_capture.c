@@ -26,6 +26,7 @@ enum kind { OPEN = 1, RUNNING, DONE, FAILED };
 struct message {
     uint32_t kind;
     uint32_t length; /* of the text */
+    int sys;         /* the errno behind it */
     struct pod_capture_result result;
     char text[400];
 };
@@ -56,6 +57,7 @@ static int say(enum kind kind, const struct sniffer_counts *counts, const struct
     if (error) {
         snprintf(message.text, sizeof message.text, "%s", error_text(error));
         message.length = (uint32_t)strlen(message.text);
+        message.sys = error->sys;
     }
     return socket_send(CONTROL_FD, &message, sizeof message, -1);
 }
@@ -159,8 +161,10 @@ static void take_end(struct pod_capture *capture, const struct message *message)
         capture->result = message->result;
     if (!message)
         error_set(&capture->error, ERROR_FAILED, "the sniffer has ended unexpectedly");
-    else if (message->kind == FAILED)
+    else if (message->kind == FAILED) {
         error_set(&capture->error, ERROR_FAILED, "%.*s", (int)message->length, message->text);
+        capture->error->sys = message->sys;
+    }
     if (capture->stopping)
         finish(capture);
     else

@@ -14,6 +14,8 @@
 #include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
+#include "src/run/limits.h"
+#include "src/run/schedule.h"
 
 /* The signals that end a run, with its rollback. A second one, whichever, skips what scripts are left. */
 static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
@@ -32,8 +34,7 @@ struct run {
     int signal_fd;
     int signal;         /* that ended the run, 0: none */
     struct error *lost; /* the router ended: no more tests can be run */
-    struct test_run *running;
-    size_t next; /* test to start */
+    struct schedule *schedule;
     int64_t started_ns;
 };
 
@@ -104,8 +105,8 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
     *ret_sipp = sipp_find(run->options->sipp, ret);
     if (!*ret_sipp)
         return -1;
-    if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
-        return error_sys(ret, ERROR_HOST, errno, "cannot read the limit of descriptors");
+    if (limits_raise_descriptors(&descriptors, ret) < 0)
+        return -1;
     run->sipp = (struct sipp_options){
         .program = *ret_sipp,
         .transport = "u1",
@@ -148,10 +149,10 @@ static void on_signal(void *user, uint32_t events)
         if (first)
             run->signal = (int)info.ssi_signo;
         why = text_format("interrupted by %s", process_signal_name((int)info.ssi_signo));
-        if (run->running && first)
-            test_run_interrupt(run->running, why);
-        else if (run->running)
-            test_run_hurry(run->running);
+        if (run->schedule && first)
+            schedule_interrupt(run->schedule, why);
+        else if (run->schedule)
+            schedule_hurry(run->schedule);
     }
 }
 
@@ -180,32 +181,29 @@ static void on_router_lost(void *user, const struct error *why)
     if (run->lost)
         return;
     error_set(&run->lost, ERROR_FAILED, "%s", error_text(why));
-    if (run->running)
-        test_run_interrupt(run->running, error_text(why));
+    if (run->schedule)
+        schedule_interrupt(run->schedule, error_text(why));
 }
 
 /* ---- the tests ---- */
 
-static void start_next(struct run *run);
-
-static void on_test_ended(void *user, struct test_result *result)
+static void on_all_ended(void *user)
 {
-    struct run *run = user;
-
-    run->running = NULL;
-    results_add(&run->results, result);
-    start_next(run);
+    loop_quit(((struct run *)user)->loop);
 }
 
-static void start_next(struct run *run)
+static void start_tests(struct run *run)
 {
-    if (run->signal || run->lost || run->next == run->suite.test_count) {
-        loop_quit(run->loop);
-        return;
-    }
-    run->running = test_run_start(&run->context, &run->suite.tests[run->next], (unsigned)run->next + 1,
-                                  on_test_ended, run);
-    run->next++;
+    size_t jobs = run->options->jobs ? run->options->jobs : limits_auto_jobs();
+    cleanup_free char *why = NULL;
+    struct schedule_options options = {.fail_fast = run->options->fail_fast};
+
+    if (jobs > run->suite.test_count)
+        jobs = run->suite.test_count;
+    options.jobs = limits_allowed_jobs(&run->suite, jobs, &why);
+    if (why)
+        fprintf(stderr, "sippod: %s\n", why);
+    run->schedule = schedule_start(&run->context, &run->suite, &options, &run->results, on_all_ended, run);
 }
 
 static int exit_code(const struct run *run)
@@ -246,11 +244,13 @@ static int run_tests(struct run *run, struct error **ret)
     if (host_open(&run->host, run->loop, on_router_lost, run, ret) == 0) {
         run->started_ns = loop_now_ns();
         run->results.started = time(NULL);
-        start_next(run);
+        start_tests(run);
         result = loop_run(run->loop, ret);
         if (result == 0)
             conclude(run);
     }
+    schedule_free(run->schedule);
+    run->schedule = NULL;
     host_close(&run->host);
     return result;
 }

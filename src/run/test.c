@@ -10,6 +10,7 @@
  */
 #include "src/run/test_run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "src/base/memory.h"
@@ -38,7 +39,9 @@ static void enter(struct test_run *run, enum state state, double took_s, double 
         abort(); /* a fault of the program, not of the suite */
     run->state = state;
     strings_add(&run->result->states, state_name(state));
-    progress_state(run->context->progress, &line);
+    if (state != STATE_NOT_READY ||
+        !run->no_room) /* else it may yet have another turn: the schedule's to tell */
+        progress_state(run->context->progress, &line);
     log_line(run->log, LOG_LEVEL_INFO, "%s%s%s", line.state, reason ? ": " : "", reason ? reason : "");
 }
 
@@ -66,8 +69,9 @@ static void add_reason(struct test_run *run, const char *reason)
 
 static void end(struct test_run *run)
 {
-    void (*ended)(void *user, struct test_result *result) = run->ended;
+    void (*ended)(void *user, struct test_result *result, bool no_room) = run->ended;
     struct test_result *result = run->result;
+    bool no_room = run->no_room && result->clean;
     void *user = run->user;
 
     result->verdict = result->outcome == OUTCOME_SUCCESS && result->clean ? VERDICT_PASS : VERDICT_FAIL;
@@ -76,7 +80,7 @@ static void end(struct test_run *run)
     run_folder_close(&run->folder);
     free(run->why);
     free(run);
-    ended(user, result);
+    ended(user, result, no_room);
 }
 
 static void on_rolled_back(void *user, const struct strings *failures)
@@ -120,12 +124,24 @@ static void clean(struct test_run *run)
 
 /* PREPARING is over without READY. What has been done is undone first, so that one line tells both reasons.
  */
-void test_not_ready(struct test_run *run, const char *reason)
+/* A limit of the host that other tests use up, too: with fewer of them there may be room. */
+static bool is_lack_of_room(const struct error *error)
+{
+    static const int reasons[] = {EAGAIN, ENOMEM, ENOSPC, EMFILE, ENFILE, EUSERS};
+
+    for (size_t i = 0; error && i < sizeof reasons / sizeof *reasons; i++)
+        if (error->sys == reasons[i])
+            return true;
+    return false;
+}
+
+void test_not_ready(struct test_run *run, const struct error *error)
 {
     if (rollback_running(run->rollback))
         return; /* for another reason, a moment ago */
     run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_NOT_READY;
-    add_reason(run, run->interrupted ? run->why : reason);
+    run->no_room = !run->interrupted && is_lack_of_room(error);
+    add_reason(run, run->interrupted ? run->why : error_text(error));
     log_line(run->log, LOG_LEVEL_ERROR, "%s", run->result->reason);
     run->result->prepare_s = seconds_since(run->entered_ns);
     roll_back(run);
@@ -196,7 +212,7 @@ static void cut_off(struct test_run *run, const char *why)
     else if (run->parts)
         parts_stop(run->parts, why);
     else
-        test_not_ready(run, why);
+        test_not_ready(run, NULL);
 }
 
 static void on_timeout(void *user)
@@ -246,7 +262,7 @@ static void prepare(void *user)
     run->entered_ns = loop_now_ns();
     if (test_prepare_folder(run, &error) < 0) {
         enter(run, STATE_PREPARING, -1, -1, NULL);
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
         return;
     }
     enter(run, STATE_PREPARING, -1, -1, NULL);
@@ -254,11 +270,12 @@ static void prepare(void *user)
         run->timer = loop_after(run->context->host->loop, (int64_t)(limit * 1000), on_timeout, run);
     if (test_prepare_logs(run, &error) < 0 || test_prepare_files(run, &error) < 0 ||
         test_prepare_pod(run, &error) < 0)
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
 }
 
 struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
-                                void (*ended)(void *user, struct test_result *result), void *user)
+                                void (*ended)(void *user, struct test_result *result, bool no_room),
+                                void *user)
 {
     struct test_run *run = memory_new(sizeof *run);
 

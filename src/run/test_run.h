@@ -26,17 +26,18 @@ struct test_run {
     struct timer *timer;   /* of the whole test */
     bool interrupted;      /* by a signal, or by its time limit: see why */
     bool hurry, dirty, pod_lost;
+    bool no_room;       /* for another pod */
     char *why;          /* of the interruption */
     int64_t entered_ns; /* when the present phase began */
-    void (*ended)(void *user, struct test_result *result);
+    void (*ended)(void *user, struct test_result *result, bool no_room);
     void *user;
 };
 
 /* test.c */
 void test_undone(struct test_run *run,
-                 const struct error *error);                   /* an undo is over; error NULL: it succeeded */
-void test_not_ready(struct test_run *run, const char *reason); /* PREPARING is over without READY */
-void test_ready(struct test_run *run);                         /* and with it */
+                 const struct error *error); /* an undo is over; error NULL: it succeeded */
+void test_not_ready(struct test_run *run, const struct error *error); /* PREPARING is over without READY */
+void test_ready(struct test_run *run);                                /* and with it */
 
 /* test_steps.c: the steps, in this order; each pushes its undo. The last goes on by itself and ends in one of
  * the two above. */

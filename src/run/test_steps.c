@@ -131,7 +131,7 @@ static void on_before_over(void *user, const struct error *error)
     if (!error || run->interrupted)
         rollback_push(run->rollback, "after.sh", undo_scripts, run);
     if (error || run->interrupted)
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
     else
         test_ready(run);
 }
@@ -162,9 +162,14 @@ static void run_script(struct test_run *run, const char *name,
 
 static void run_before(struct test_run *run)
 {
-    if (run->pod_lost)
-        test_not_ready(run, "the pod has ended");
-    else if (has_file(run, "before.sh"))
+    if (run->pod_lost) {
+        cleanup_error struct error *error = NULL;
+
+        error_set(&error, ERROR_FAILED, "the pod has ended");
+        test_not_ready(run, error);
+        return;
+    }
+    if (has_file(run, "before.sh"))
         run_script(run, "before.sh", on_before_over);
     else
         on_before_over(run, NULL);
@@ -204,7 +209,7 @@ static void on_capture_running(void *user, const struct error *error)
     struct test_run *run = user;
 
     if (error)
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
     else
         run_before(run);
 }
@@ -243,7 +248,7 @@ static void on_namespaces(void *user)
                                      file, on_capture_running, run, &error);
     if (!run->capture) {
         free(file);
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
         return;
     }
     run->result->pcap = file;
@@ -254,15 +259,12 @@ static void on_pod_up(void *user, const struct error *error)
 {
     struct test_run *run = user;
 
-    if (error) {
-        cleanup_free char *reason = text_format("the pod cannot be made: %s", error_text(error));
-
-        test_not_ready(run, reason);
-    } else if (run->capture) {
+    if (error)
+        test_not_ready(run, error);
+    else if (run->capture)
         pod_capture_open(run->capture);
-    } else {
+    else
         run_before(run);
-    }
 }
 
 /* Its processes have been told already, and with them the step that was under way; later ones look first. */
