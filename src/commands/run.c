@@ -37,6 +37,7 @@ static const char usage[] =
     "      --results DIR          results.json and run folders (default: " DEFAULT_RESULTS ")\n"
     "      --keep WHICH           run folders to keep: failed (default), all, none\n"
     "      --leave-temp           the same as --keep all\n"
+    "      --junit FILE           JUnit XML, for Jenkins and GitLab\n"
     "\n"
     "What is printed:\n"
     "  -q, --quiet                only failures and the summary\n"
@@ -62,6 +63,7 @@ enum {
     OPTION_FS,
     OPTION_JOBS,
     OPTION_FAIL_FAST,
+    OPTION_JUNIT,
 };
 
 static const struct option options[] = {
@@ -69,6 +71,7 @@ static const struct option options[] = {
     {.name = "pattern-only", .has_arg = required_argument, .val = OPTION_ONLY},
     {.name = "pattern-exclude", .has_arg = required_argument, .val = OPTION_EXCLUDE},
     {.name = "results", .has_arg = required_argument, .val = OPTION_RESULTS},
+    {.name = "junit", .has_arg = required_argument, .val = OPTION_JUNIT},
     {.name = "keep", .has_arg = required_argument, .val = OPTION_KEEP},
     {.name = "leave-temp", .has_arg = no_argument, .val = OPTION_LEAVE_TEMP},
     {.name = "no-pcap", .has_arg = no_argument, .val = OPTION_NO_PCAP},
@@ -171,6 +174,9 @@ static int take_option(int option, const char *value, struct run_options *run)
         return set_mounts(value, &run->mounts);
     case OPTION_JOBS:
         return set_jobs(value, &run->jobs);
+    case OPTION_JUNIT:
+        set_text(&run->junit, value);
+        return 0;
     case OPTION_FAIL_FAST:
         run->fail_fast = true;
         return 0;
@@ -227,5 +233,6 @@ int command_run_main(int argc, char **argv)
     strings_free(&run.filter.exclude);
     free(run.results);
     free(run.sipp);
+    free(run.junit);
     return code < 0 ? 0 : code;
 }

@@ -7,6 +7,7 @@ struct run_options {
     struct strings paths; /* suite, or tests of one suite */
     struct suite_filter filter;
     char *results, *sipp;
+    char *junit; /* file to write, NULL: none */
     enum keep keep;
     enum mounts_mode mounts;
     enum progress_level progress;
