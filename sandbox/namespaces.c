@@ -126,7 +126,7 @@ static int make_maps(bool all, char **ret_users, char **ret_groups, struct error
 
 /* A process that stays behind writes the maps once `go` is readable: mapping more than oneself takes
  * capabilities in the namespace that the other one has left. */
-static pid_t fork_mapper(const char *users, const char *groups, int go, struct error **ret)
+static pid_t fork_mapper(const char *users, const char *groups, const int go[2], struct error **ret)
 {
     pid_t parent = getpid(), pid = fork();
     cleanup_free char *process = NULL;
@@ -136,8 +136,9 @@ static pid_t fork_mapper(const char *users, const char *groups, int go, struct e
         return error_sys(ret, ERROR_HOST, errno, "cannot start a process");
     if (pid > 0)
         return pid;
+    close(go[1]); /* else it would never see the end */
     process = text_format("%d", parent);
-    if (read(go, &byte, 1) != 1 || write_maps(process, users, groups, true, NULL) < 0)
+    if (read(go[0], &byte, 1) != 1 || write_maps(process, users, groups, true, NULL) < 0)
         _exit(1);
     _exit(0);
 }
@@ -149,7 +150,7 @@ static int enter_mapping_all(const char *users, const char *groups, struct error
 
     if (pipe2(go, O_CLOEXEC) < 0)
         return error_sys(ret, ERROR_HOST, errno, "cannot make a pipe");
-    mapper = fork_mapper(users, groups, go[0], ret);
+    mapper = fork_mapper(users, groups, go, ret);
     close(go[0]);
     if (mapper > 0 && unshare(CLONE_NEWUSER) < 0)
         sys = errno;

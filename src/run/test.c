@@ -6,6 +6,7 @@
  *   logs             close
  *   pod              end PID 1, wait for it
  *   capture          drain, close the file
+ *   DUT              SIGTERM, SIGKILL
  *   before.sh        after.sh
  */
 #include "src/run/test_run.h"
@@ -140,8 +141,8 @@ void test_not_ready(struct test_run *run, const struct error *error)
     if (rollback_running(run->rollback))
         return; /* for another reason, a moment ago */
     run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_NOT_READY;
-    run->no_room = !run->interrupted && is_lack_of_room(error);
-    add_reason(run, run->interrupted ? run->why : error_text(error));
+    run->no_room = !run->why && is_lack_of_room(error);
+    add_reason(run, run->why ? run->why : error_text(error));
     log_line(run->log, LOG_LEVEL_ERROR, "%s", run->result->reason);
     run->result->prepare_s = seconds_since(run->entered_ns);
     roll_back(run);
@@ -174,7 +175,7 @@ static void on_parts_over(void *user, const char *failure)
 void test_ready(struct test_run *run)
 {
     const struct test_context *context = run->context;
-    const struct ua *called = test_called(run->test);
+    const char *dut = suite_dut_host(context->suite, run->test);
     struct parts_config config = {
         .pod = run->pod,
         .loop = context->host->loop,
@@ -182,7 +183,7 @@ void test_ready(struct test_run *run)
         .launch_log = run->launch_log,
         .test = run->test,
         .sipp = context->sipp,
-        .dut = called ? called->address : run->test->uas[0].address,
+        .dut = dut ? dut : run->test->uas[0].address,
         .folder = run->folder.path,
         .folder_fd = run->folder.fd,
         .envs = context->envs,
@@ -199,11 +200,10 @@ void test_ready(struct test_run *run)
     run->parts = parts_start(&config, on_parts_over, run);
 }
 
-static void cut_off(struct test_run *run, const char *why)
+void test_cut_off(struct test_run *run, const char *why)
 {
-    if (run->interrupted || rollback_running(run->rollback))
+    if (run->why || rollback_running(run->rollback))
         return;
-    run->interrupted = true;
     run->why = text_copy(why);
     if (run->state == STATE_CREATED)
         enter(run, STATE_PREPARING, -1, -1, NULL);
@@ -222,12 +222,14 @@ static void on_timeout(void *user)
     cleanup_free char *why = text_format("not over after its time limit of %g s", limit);
 
     run->timer = NULL;
-    cut_off(run, why);
+    test_cut_off(run, why);
 }
 
 void test_run_interrupt(struct test_run *run, const char *why)
 {
-    cut_off(run, why);
+    if (!run->why)
+        run->interrupted = true;
+    test_cut_off(run, why);
 }
 
 void test_run_hurry(struct test_run *run)
