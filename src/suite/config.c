@@ -8,7 +8,8 @@
 #include "src/base/memory.h"
 #include "src/suite/suite.h"
 
-#define MOST_BYTES ((size_t)1024 * 1024)
+#define MOST_BYTES   (1024 * 1024)
+#define DEFAULT_PORT 5060
 
 /* libconfuse reports through a function without a pointer of the caller's; parsing is never nested. */
 static struct error **current_error;
