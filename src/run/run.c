@@ -2,13 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,11 +13,10 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "src/report/junit.h"
+#include "src/run/environment.h"
 #include "src/run/limits.h"
 #include "src/run/schedule.h"
-
-/* The signals that end a run, with its rollback. A second one, whichever, skips what scripts are left. */
-static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+#include "src/run/signals.h"
 
 struct run {
     const struct run_options *options;
@@ -33,7 +29,8 @@ struct run {
     struct mounts_plan mounts;
     struct test_context context;
     struct results results;
-    int signal_fd;
+    struct signals *signals;
+    struct environment environment;
     int signal;         /* that ended the run, 0: none */
     struct error *lost; /* the router ended: no more tests can be run */
     struct schedule *schedule;
@@ -53,38 +50,6 @@ static int load_suite(struct run *run)
     for (size_t i = 0; i < problems.count; i++)
         fprintf(stderr, "sippod: %s\n", problems.list[i]);
     return -1;
-}
-
-/* SIPp and scripts get the caller's environment, less what would change how programs are loaded or make them
- * write keys elsewhere. Values that are not text cannot be passed on, and are left out. */
-static void copy_environment(struct test_context *context)
-{
-    extern char **environ;
-    size_t count = 0;
-
-    while (environ[count])
-        count++;
-    context->envs = memory_new((count + 1) * sizeof *context->envs);
-    for (size_t i = 0; i < count; i++) {
-        const char *equals = strchr(environ[i], '=');
-        struct environment_message *env = &context->envs[context->env_count];
-
-        if (!equals || equals == environ[i] || strncmp(environ[i], "LD_", 3) == 0 ||
-            strncmp(environ[i], "SSLKEYLOGFILE=", 14) == 0 || !text_is_utf8(environ[i]))
-            continue;
-        env->name = text_slice(environ[i], (size_t)(equals - environ[i]));
-        env->value = text_copy(equals + 1);
-        context->env_count++;
-    }
-}
-
-static void free_environment(struct test_context *context)
-{
-    for (size_t i = 0; i < context->env_count; i++) {
-        free(context->envs[i].name);
-        free(context->envs[i].value);
-    }
-    free(context->envs);
 }
 
 /* A program of the user's own may lie below /tmp, where a pod has a folder of its own; its libraries beside
@@ -132,48 +97,26 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,
     };
-    copy_environment(&run->context);
+    environment_copy(&run->environment);
+    run->context.envs = run->environment.list;
+    run->context.env_count = run->environment.count;
     return results_folder_open(run->options->results, &run->folder, ret);
 }
 
 /* ---- signals ---- */
 
-static void on_signal(void *user, uint32_t events)
+static void on_signal(void *user, int signal)
 {
     struct run *run = user;
-    struct signalfd_siginfo info;
+    cleanup_free char *why = text_format("interrupted by %s", process_signal_name(signal));
+    bool first = !run->signal;
 
-    (void)events;
-    while (read(run->signal_fd, &info, sizeof info) == sizeof info) {
-        cleanup_free char *why = NULL;
-        bool first = !run->signal;
-
-        if (first)
-            run->signal = (int)info.ssi_signo;
-        why = text_format("interrupted by %s", process_signal_name((int)info.ssi_signo));
-        if (run->schedule && first)
-            schedule_interrupt(run->schedule, why);
-        else if (run->schedule)
-            schedule_hurry(run->schedule);
-    }
-}
-
-/* What the caller has set to be ignored (nohup, a shell's background job) stays so. */
-static int watch_signals(struct run *run, struct error **ret)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ending_signals / sizeof *ending_signals; i++) {
-        struct sigaction action;
-
-        if (sigaction(ending_signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, ending_signals[i]);
-    }
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-        (run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-        return error_sys(ret, ERROR_HOST, errno, "cannot watch for signals");
-    return loop_watch(run->loop, run->signal_fd, EPOLLIN, on_signal, run, ret) ? 0 : -1;
+    if (first)
+        run->signal = signal;
+    if (run->schedule && first)
+        schedule_interrupt(run->schedule, why);
+    else if (run->schedule)
+        schedule_hurry(run->schedule);
 }
 
 static void on_router_lost(void *user, const struct error *why)
@@ -251,6 +194,7 @@ static void conclude(struct run *run)
         if (!results->exit_code)
             results->exit_code = 1;
     }
+    results_folder_finish(&run->folder);
     if (run->lost)
         fprintf(stderr, "sippod: %s\n", error_text(run->lost));
     progress_summary(&run->progress, results);
@@ -262,8 +206,8 @@ static int run_tests(struct run *run, struct error **ret)
     int result = -1;
 
     run->loop = loop_new(ret);
-    if (!run->loop || watch_signals(run, ret) < 0 || check_junit(run, ret) < 0 ||
-        prepare(run, &sipp, ret) < 0)
+    if (!run->loop || !(run->signals = signals_watch(run->loop, on_signal, run, ret)) ||
+        check_junit(run, ret) < 0 || prepare(run, &sipp, ret) < 0)
         return -1;
     if (host_open(&run->host, run->loop, on_router_lost, run, ret) == 0) {
         run->started_ns = loop_now_ns();
@@ -281,19 +225,19 @@ static int run_tests(struct run *run, struct error **ret)
 
 static void run_free(struct run *run)
 {
-    free_environment(&run->context);
+    environment_free(&run->environment);
     strings_free(&run->mounts.readable);
     results_folder_close(&run->folder);
     results_free(&run->results);
+    signals_free(run->signals);
     loop_free(run->loop);
-    close_fd(&run->signal_fd);
     suite_free(&run->suite);
     error_free(run->lost);
 }
 
 int run_suite(const struct run_options *options)
 {
-    struct run run = {.options = options, .signal_fd = -1, .folder = {.fd = -1}};
+    struct run run = {.options = options, .folder = {.fd = -1, .journal = -1}};
     cleanup_error struct error *error = NULL;
     int code = ERROR_INPUT;
 
