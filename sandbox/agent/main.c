@@ -4,6 +4,7 @@
  * the kernel ends every process of the pod with it, when the channel ends, on DESTROYPOD, or when sippod
  * dies. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -22,8 +23,9 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 
-#define CTL_FD 3
-#define IO_FD  4
+#define CTL_FD    3
+#define IO_FD     4
+#define FILTER_FD 5 /* optional: the system call filter, compiled by sippod for all its pods */
 
 /* After the set-up: the network on request, the hostname, and what may be passed on to a process of the pod.
  */
@@ -107,6 +109,17 @@ static int watch_children(struct agent *agent, struct error **ret)
     return loop_watch(agent->loop, agent->child_signal, EPOLLIN, on_child, agent, ret) ? 0 : -1;
 }
 
+static int load_filter(struct error **ret)
+{
+    int result;
+
+    if (fcntl(FILTER_FD, F_GETFD) < 0)
+        return seccomp_pod(ret);
+    result = seccomp_load_file(FILTER_FD, ret);
+    close(FILTER_FD);
+    return result;
+}
+
 static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, struct error **ret)
 {
     if (!(agent->netlink = netlink_open(ret)))
@@ -116,7 +129,7 @@ static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, struc
         return -1;
     if (mounts_set_up(plan, tell_notice, agent, ret) < 0)
         return -1;
-    return capabilities_drop(KEPT, ret) < 0 || seccomp_pod(ret) < 0 ? -1 : 0;
+    return capabilities_drop(KEPT, ret) < 0 || load_filter(ret) < 0 ? -1 : 0;
 }
 
 static int run(struct agent *agent, int argc, char **argv, struct error **ret)

@@ -41,7 +41,7 @@
 /* ---- the first process ---- */
 
 struct first {
-    int agent, ctl, io, stage;
+    int agent, filter, ctl, io, stage;
     char **arguments;
 };
 
@@ -70,7 +70,8 @@ static void first_process(const struct first *first)
     if (process_standard_streams(-1, STDERR_FILENO, &error) < 0 ||
         capabilities_hand_on(AGENT_CAPABILITIES, &error) < 0)
         fail_stage(first, error);
-    process_exec(first->agent, first->arguments, environment, (const int[]){first->ctl, first->io}, 2);
+    process_exec(first->agent, first->arguments, environment,
+                 (const int[]){first->ctl, first->io, first->filter}, 3);
     error_sys(&error, ERROR_HOST, errno, "cannot run sippod-agent");
     fail_stage(first, error);
 }
@@ -249,7 +250,8 @@ static int fork_first(struct pod *pod, const struct mounts_plan *mounts, int ctl
                       struct error **ret)
 {
     cleanup_strings struct strings arguments = {0};
-    struct first first = {.agent = pod->host->agent, .ctl = ctl, .io = io, .stage = stage};
+    struct first first = {
+        .agent = pod->host->agent, .filter = pod->host->pod_filter, .ctl = ctl, .io = io, .stage = stage};
 
     agent_arguments(mounts, &arguments);
     first.arguments = arguments.list;
