@@ -152,6 +152,7 @@ static bool parse_mac(const char *text, uint8_t mac[MAC_LENGTH])
     if (strlen(text) != 3 * MAC_LENGTH - 1 ||
         strspn(text, "0123456789abcdefABCDEF:") != 3 * MAC_LENGTH - 1) /* no blanks, no signs */
         return false;
+    /* NOLINTNEXTLINE(cert-err34-c): two digits do not overflow */
     return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
                   &mac[5]) == MAC_LENGTH;
 }

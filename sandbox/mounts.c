@@ -222,6 +222,39 @@ static int make_overlays(struct set_up *set_up, struct error **ret)
     return 0;
 }
 
+/* A /dev with what every program expects and nothing that is a piece of the host: its disks can be written by
+ * root's uid alone. The nodes themselves come with what is carried over. */
+static int make_devices(struct error **ret)
+{
+    static const struct {
+        const char *target, *path;
+    } links[] = {
+        {"/proc/self/fd", "/dev/fd"},       {"/proc/self/fd/0", "/dev/stdin"},
+        {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
+        {"pts/ptmx", "/dev/ptmx"},
+    };
+
+    if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=0755") < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot mount a tmpfs on /dev in the pod");
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        if (symlink(links[i].target, links[i].path) < 0)
+            return error_sys(ret, ERROR_FAILED, errno, "cannot make %s in the pod", links[i].path);
+    if (mkdir("/dev/pts", 0755) < 0 || mkdir("/dev/shm", 01777) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot fill /dev in the pod");
+    return 0;
+}
+
+static int detach_devices(struct set_up *set_up, struct error **ret)
+{
+    static const char *const nodes[] = {"/dev/null",    "/dev/zero", "/dev/full",   "/dev/random",
+                                        "/dev/urandom", "/dev/tty",  "/dev/net/tun"};
+
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (access(nodes[i], F_OK) == 0 && detach(set_up, nodes[i], true, ret) < 0)
+            return -1;
+    return 0;
+}
+
 static int make_tmpfs(struct set_up *set_up, struct error **ret)
 {
     static const struct {
@@ -231,6 +264,8 @@ static int make_tmpfs(struct set_up *set_up, struct error **ret)
         {"/var/log", "mode=0755"}, {"/var/cache", "mode=0755"}, {"/dev/shm", "mode=1777"},
     };
 
+    if (make_devices(ret) < 0)
+        return -1;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct stat status;
 
@@ -245,11 +280,32 @@ static int make_tmpfs(struct set_up *set_up, struct error **ret)
     return 0;
 }
 
-static void mount_proc(struct set_up *set_up)
+/* The kernel lets root's uid write these without any capability, and root is whom root's pods run as. What
+ * belongs to the network namespace stays as it is: there the kernel asks who owns it. */
+static int protect_settings(struct error **ret)
+{
+    static const char *const places[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus",
+                                         "/proc/fs"};
+    struct set_up set_up = {0};
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof places / sizeof *places && result == 0; i++)
+        if (access(places[i], F_OK) == 0)
+            result = detach(&set_up, places[i], false, ret);
+    if (result == 0 && access("/proc/sys/net", F_OK) == 0)
+        result = detach(&set_up, "/proc/sys/net", true, ret);
+    if (result == 0)
+        result = put_back(&set_up, ret);
+    forget_detached(&set_up);
+    return result;
+}
+
+static int mount_proc(struct set_up *set_up, struct error **ret)
 {
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         notice(set_up, errno,
                "/proc in the pod is the host's (in a nested container its /proc is partly covered)");
+    return protect_settings(ret);
 }
 
 static int replace_places(const struct mounts_plan *plan, struct set_up *set_up, struct error **ret)
@@ -263,7 +319,7 @@ static int replace_places(const struct mounts_plan *plan, struct set_up *set_up,
     if (plan->mode == MOUNTS_THROWAWAY &&
         (detach_mounts_below(set_up, "/etc", ret) < 0 || detach_mounts_below(set_up, "/var", ret) < 0))
         return -1;
-    if (make_read_only(-1, "/", ret) < 0)
+    if (detach_devices(set_up, ret) < 0 || make_read_only(-1, "/", ret) < 0)
         return -1;
     if (plan->mode == MOUNTS_THROWAWAY && make_overlays(set_up, ret) < 0)
         return -1;
@@ -283,7 +339,5 @@ int mounts_set_up(const struct mounts_plan *plan, void (*tell)(void *user, const
     if (plan->mode != MOUNTS_HOST)
         result = replace_places(plan, &set_up, ret);
     forget_detached(&set_up);
-    if (result == 0)
-        mount_proc(&set_up);
-    return result;
+    return result == 0 ? mount_proc(&set_up, ret) : -1;
 }

@@ -140,7 +140,7 @@ static void receive(struct router_client *client)
 {
     uint8_t bytes[ROUTER_REPLY_LENGTH];
     cleanup_error struct error *error = NULL;
-    struct router_reply reply;
+    struct router_reply reply = {0};
     struct pending *pending;
     ssize_t length = socket_receive(client->fd, bytes, sizeof bytes, NULL);
 

@@ -126,18 +126,22 @@ static int open_own_userns(int *ret_userns, struct error **ret)
  *
  * Why an ordinary user cannot bring this about for a network that is not his, though the file has
  * capabilities:
- *  - On a host, its network belongs to the initial user namespace, which has a fixed inode number. If the
- * router runs in another user namespace, that is not the owner of the host's network; and what the file's
- * capabilities are worth there counts in that namespace only, whatever the router believes.
- *  - In a container that is a user namespace as a whole, the network's owner is the router's own user
- * namespace, and not the initial one. But that was made by whoever started the container, and the kernel
- * tells his uid: as one that exists in the container only if he is mapped into it, and then it is he himself
- * who asks (or the container's root, which has the power anyway). Else it reads as the overflow uid, so that
- * uid never counts, not even for the user who really has it.
- *  - /proc may be forged, but only by one who has a mount namespace of his own, and thus, being an ordinary
- * user, a user namespace of his own for the router's capabilities to count in. */
+ *
+ * On a host, its network belongs to the initial user namespace, which has a fixed inode number. If the router
+ * runs in another one, that is not the owner of the host's network; and what the file's capabilities are
+ * worth there counts in that namespace only, whatever the router believes.
+ *
+ * In a container that is a user namespace as a whole, the network's owner is the router's own user namespace,
+ * and not the initial one. But that was made by whoever started the container, and the kernel tells his uid.
+ * If he is mapped into the container, only he himself has that uid there. If he is not, it reads as the
+ * overflow uid; so that one never counts, not even for the user who really has it.
+ *
+ * /proc may be forged, but only by one who has a mount namespace of his own, and thus, being an ordinary
+ * user, a user namespace of his own, in which the router's capabilities then count and nowhere else. */
 static int find_mode(struct router *router, struct error **ret)
 {
+    static const char refusal[] = "works only in a network namespace of its own; devices under test outside "
+                                  "come with a later version";
     cleanup_fd int userns = -1;
     uid_t uid = getuid(), owner;
     int own;
@@ -148,10 +152,7 @@ static int find_mode(struct router *router, struct error **ret)
     if (own < 0 || (own > 0 && namespace_owner(userns, &owner, ret) < 0))
         return -1;
     if (!own || owner != uid)
-        return error_set(
-            ret, ERROR_HOST,
-            "works only in a network namespace of its own; devices under test outside come with a "
-            "later version");
+        return error_set(ret, ERROR_HOST, "%s", refusal);
     router->mode = MODE_PRIVATE;
     return 0;
 }

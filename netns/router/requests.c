@@ -24,11 +24,8 @@ static int handle_hello(struct router *router, const struct router_request *requ
     (void)fd;
     (void)reply;
     if (request->version != ROUTER_PROTOCOL)
-        return error_set(
-            ret, ERROR_HOST,
-            "sippod-router speaks version %d of its protocol, sippod speaks version %u: they are not "
-            "of the same installation",
-            ROUTER_PROTOCOL, request->version);
+        return error_set(ret, ERROR_HOST, "it speaks protocol %d, sippod speaks %u: not of one installation",
+                         ROUTER_PROTOCOL, request->version);
     router->greeted = true;
     return 0;
 }

@@ -110,7 +110,7 @@ void router_reply_encode(const struct router_reply *reply, uint8_t ret_bytes[ROU
 
 int router_reply_decode(const void *bytes, size_t length, struct router_reply *ret_reply, struct error **ret)
 {
-    struct router_reply reply = {0};
+    struct router_reply reply;
     struct wire_reply wire;
 
     if (length != sizeof wire)

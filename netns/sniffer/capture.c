@@ -21,11 +21,14 @@
 
 #define RING (512 * 1024) /* bytes: two of the blocks that libpcap makes */
 
-/* The kernel hands a block of the ring over when it is full or this old. While nothing happens the timer
- * still runs, at about 10 us a shot: for 50 pods with two handles each, 4 ms took 13 % of two idle cores and
- * 50 ms 1 %. Nothing waits for it at the end of a capture (see sniffer.c), so it can be as long as the loss
- * in a file that SIGKILL cuts off may be. */
-#define BLOCK_MS 50
+/* The kernel hands a block of the ring over when it is full or this old. Long, for two reasons:
+ * - So long this process may be kept from running. While both blocks are handed over and not read, however
+ *   few frames they hold, the kernel has nowhere to put the next one. On a busy machine 50 ms lost frames.
+ * - The timer runs while nothing happens too. For 50 pods of two handles each, 4 ms took 13 % of two idle
+ *   processors, and 17 % of two busy ones.
+ * Nothing waits for it at the end of a capture (see sniffer.c); but SIGKILL costs the frames of this time,
+ * and the end takes up to twice as long if an interface has gone. */
+#define BLOCK_MS 200
 
 /* Frames that are read before other events get their turn. */
 #define READ_MOST 512
@@ -41,12 +44,8 @@ struct capture {
     uint16_t linktype;
     uint32_t handed; /* frames that came out of the handle; wraps as libpcap's counters do */
 
-    /* For a loopback; these wrap too. */
-    int counter;       /* counter.h; -1: not known */
-    uint32_t surplus;  /* frames that it counted before the capture began to */
-    uint32_t expected; /* frames that the capture has to see before the end */
-
-    struct error *error; /* of the thread that opens it */
+    struct counter counter; /* of a loopback */
+    struct error *error;    /* of the thread that opens it */
 
     void (*fn)(void *user, const struct pcapng_packet *packet); /* during capture_read() */
     void *user;
@@ -67,8 +66,7 @@ static int configure(struct capture *capture)
     pcap_t *handle = capture->handle;
     int status;
 
-    /* No promiscuous mode: it would be a change to the interface, and the pod's ends get nothing else anyway.
-     */
+    /* No promiscuous mode: it would change the interface, and nothing else comes to a pod's ends anyway. */
     if ((status = pcap_set_snaplen(handle, CAPTURE_SNAPLEN)) < 0 ||
         (status = pcap_set_buffer_size(handle, RING)) < 0 ||
         (status = pcap_set_timeout(handle, BLOCK_MS)) < 0 || (status = pcap_set_promisc(handle, 0)) < 0)
@@ -116,27 +114,14 @@ static bool read_seen(const struct capture *capture, uint32_t *ret_seen, uint32_
     return true;
 }
 
-/* A loopback counts a frame when it is sent, the capture counts it when the processor that sent it gets round
- * to receiving it: mostly at once, on a busy machine some milliseconds later. */
-static void compare_counters(struct capture *capture)
-{
-    uint32_t seen, stored;
-    uint64_t counted;
-
-    capture->counter = counter_open();
-    if (read_seen(capture, &seen, &stored) && counter_read(capture->counter, capture->interface, &counted))
-        capture->surplus = (uint32_t)counted - seen;
-    else
-        close_fd(&capture->counter);
-}
-
 static int set_up_socket(struct capture *capture)
 {
     char words[PCAP_ERRBUF_SIZE];
     int fd = pcap_fileno(capture->handle);
+    uint32_t seen, stored;
     int yes = 1;
 
-    /* libpcap opens it without; the event descriptor that it has beside it is closed by pcap_setnonblock().
+    /* libpcap opens it without. The event descriptor that it has beside it is closed by pcap_setnonblock().
      */
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return error_sys(&capture->error, ERROR_FAILED, errno, "cannot set up a capture on %s",
@@ -149,12 +134,13 @@ static int set_up_socket(struct capture *capture)
                          capture->interface);
     if (look_at_interface(capture) < 0)
         return -1;
+    if (!capture->loopback)
+        return 0;
     /* On a loopback every frame passes going out and again coming in. libpcap drops the first, but only after
      * it has taken room in the ring and was counted. Kernels that cannot do this leave it at that. */
-    if (capture->loopback) {
-        (void)setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
-        compare_counters(capture);
-    }
+    (void)setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
+    if (read_seen(capture, &seen, &stored))
+        counter_begin(&capture->counter, capture->interface, seen);
     return 0;
 }
 
@@ -188,17 +174,17 @@ static void *close_capture(void *user)
 
     if (capture->handle)
         pcap_close(capture->handle);
-    close_fd(&capture->counter);
+    counter_end(&capture->counter);
     error_free(capture->error);
     free(capture->interface);
     free(capture);
     return NULL;
 }
 
-/* Opening a handle takes the kernel about 8 ms and closing it about 20 ms, in which it does nothing but wait
+/* Opening a handle takes the kernel about 8 ms and closing it about 25 ms, in which it does nothing but wait
  * until all processors have passed a point where they cannot be using the old state any more (RCU). Handles
- * that wait at the same time wait once. The last runs in this thread, as do all for which there is no other.
- */
+ * that wait at the same time wait once. The last runs in this thread, as do all for which no thread can be
+ * had. */
 static void in_parallel(void *(*fn)(void *user), struct capture **captures, size_t count)
 {
     pthread_t *threads = memory_array(NULL, count, sizeof *threads);
@@ -226,7 +212,7 @@ int captures_open(const char *const *interfaces, size_t count, struct capture **
         *ret_captures[i] = (struct capture){
             .interface = text_copy(interfaces[i]),
             .number = (uint32_t)i,
-            .counter = -1,
+            .counter.fd = -1,
         };
     }
     in_parallel(open_capture, ret_captures, count);
@@ -283,23 +269,14 @@ uint32_t capture_unread(const struct capture *capture)
 
 void capture_stop(struct capture *capture)
 {
-    uint64_t counted;
-
-    if (counter_read(capture->counter, capture->interface, &counted))
-        capture->expected = (uint32_t)counted - capture->surplus;
-    else
-        close_fd(&capture->counter);
+    counter_stop(&capture->counter);
 }
 
 uint32_t capture_coming(const struct capture *capture)
 {
     uint32_t seen, stored;
-    int32_t coming;
 
-    if (capture->counter < 0 || !read_seen(capture, &seen, &stored))
-        return 0;
-    coming = (int32_t)(capture->expected - seen);
-    return coming > 0 ? (uint32_t)coming : 0;
+    return read_seen(capture, &seen, &stored) ? counter_coming(&capture->counter, seen) : 0;
 }
 
 void capture_statistics(const struct capture *capture, uint64_t *ret_received, uint64_t *ret_dropped)

@@ -2,24 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
-int counter_open(void)
-{
-    return open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
-}
-
-static bool read_table(int counter, struct buffer *table)
+static bool read_table(int fd, struct buffer *table)
 {
     for (;;) {
         char chunk[4096];
-        ssize_t length = pread(counter, chunk, sizeof chunk, (off_t)table->length);
+        ssize_t length = pread(fd, chunk, sizeof chunk, (off_t)table->length);
 
         if (length < 0 && errno == EINTR)
             continue;
@@ -31,20 +26,60 @@ static bool read_table(int counter, struct buffer *table)
     }
 }
 
-/* A line reads "  eth0: BYTES FRAMES …", received first. */
-bool counter_read(int counter, const char *interface, uint64_t *ret_frames)
+/* The received frames in net/dev (proc_net(5)), whose lines read "  eth0: BYTES FRAMES …", received first. */
+static bool read_frames(const struct counter *counter, uint32_t *ret)
 {
     cleanup_buffer struct buffer table = {0};
-    size_t length = strlen(interface);
-    char *line, *rest;
+    char *line, *rest, *frames, *end;
+    size_t length;
 
-    if (counter < 0 || !read_table(counter, &table))
+    if (counter->fd < 0 || !read_table(counter->fd, &table))
         return false;
+    length = strlen(counter->interface);
     rest = (char *)table.data;
     while ((line = strsep(&rest, "\n"))) {
         line += strspn(line, " ");
-        if (strncmp(line, interface, length) == 0 && line[length] == ':')
-            return sscanf(line + length + 1, "%*u %" SCNu64, ret_frames) == 1;
+        if (strncmp(line, counter->interface, length) != 0 || line[length] != ':')
+            continue;
+        (void)strtoull(line + length + 1, &frames, 10);
+        *ret = (uint32_t)strtoull(frames, &end, 10);
+        return end != frames;
     }
     return false;
+}
+
+void counter_begin(struct counter *counter, const char *interface, uint32_t seen)
+{
+    uint32_t frames;
+
+    *counter = (struct counter){
+        .fd = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC),
+        .interface = interface,
+    };
+    if (read_frames(counter, &frames))
+        counter->surplus = frames - seen;
+    else
+        counter_end(counter);
+}
+
+void counter_stop(struct counter *counter)
+{
+    uint32_t frames;
+
+    if (read_frames(counter, &frames))
+        counter->expected = frames - counter->surplus;
+    else
+        counter_end(counter);
+}
+
+uint32_t counter_coming(const struct counter *counter, uint32_t seen)
+{
+    int32_t coming = (int32_t)(counter->expected - seen);
+
+    return counter->fd >= 0 && coming > 0 ? (uint32_t)coming : 0;
+}
+
+void counter_end(struct counter *counter)
+{
+    close_fd(&counter->fd);
 }

@@ -2,23 +2,28 @@
  *
  * capture.c holds a libpcap handle an interface, stream.c the file. Whenever the kernel hands a block of
  * frames over, they are appended to the file, and written before anything else is waited for: a file that
- * SIGKILL cuts off lacks the last 50 ms, and is valid up to there.
+ * SIGKILL cuts off lacks the last 0.2 s, and is valid up to there.
  *
  * The end has to lose nothing and to wait for nothing. What was sent before the stop sits in blocks that are
  * not full, and that the kernel would keep until its timer runs out. So for each interface:
- * - On a loopback frames may not even have reached the capture: they pass a queue of the processor that sends
- *   them, and a busy processor lets them wait. The interface has counted them already. The capture is looked
- *   after until it has seen as many; there is no event for that, and mostly they are there at once.
- * - What was handed over is read. If the kernel's counters then say that nothing else is stored, that was
- * all.
+ *
+ * - On a loopback frames may not even have reached the capture (counter.h). Its counters are looked at with
+ *   every tick until they have; there is no event for that, and mostly there is nothing to wait for.
+ *
+ * - What was handed over is read. That was all if the kernel's counters say that nothing else is stored.
+ *
  * - Else a marker frame is sent. It comes out behind all that was stored before it. Markers as long as the
- * MTU follow until the block is full and handed over: four on a loopback (0.1 ms), 160 on an Ethernet (0.5
- * ms).
- * - If the interface is down or gone and takes no marker, the timer has to be waited for, until the counters
- * say that nothing is left.
- * - A marker for which there was no room is sent again with every tick, and after a second what is there is
- * all: nothing that other processes send or do makes the end wait longer. Markers are neither written nor
- * counted. They need a socket of their own: a packet socket does not see what it sends itself.
+ *   MTU follow until the block is full and handed over: 4 on a loopback (0.1 ms), 160 on an Ethernet
+ *   (0.5 ms).
+ *
+ * - If the interface is down or gone and takes no marker, the timer has to be waited for, until the
+ *   counters say that nothing is left.
+ *
+ * - A marker for which there was no room is sent again with every tick. After a second what is there is all:
+ *   nothing that other processes send or do makes the end wait longer.
+ *
+ * Markers are neither written nor counted. They need a socket of their own: a packet socket does not see what
+ * it sends itself.
  *
  * Limits: a frame that is on its way in from outside when the stop comes is in the file or not. A frame that
  * is younger than the stop may be in it. */
@@ -40,9 +45,10 @@
 #include "src/base/text.h"
 
 #define TICK_MS       5
-#define TICKS_MOST    200   /* 1 s: then the end is not waited for any longer */
+#define DRAIN_MS      1000  /* then the end is not waited for any longer */
 #define FILL_MOST     512   /* markers in one go: more than the smallest usual MTU needs for a block */
 #define FILL_LENGTH   65535 /* and no longer than this, whatever the MTU */
+#define READS_MOST    16    /* of some hundred frames each: more than the ring holds */
 #define FAILURES_MOST 16
 
 enum state {
@@ -71,7 +77,7 @@ struct sniffer {
     size_t count;
     struct watch *control; /* until the stop */
     struct timer *tick;    /* from then on */
-    unsigned ticks;
+    int64_t give_up_ns;
 };
 
 static void on_packet(void *user, const struct pcapng_packet *packet)
@@ -105,8 +111,8 @@ static bool send_marker(struct source *source, size_t length)
     return true;
 }
 
-/* Makes the kernel hand over the block in which a marker lies. If that block was read already and brought
- * none, the marker lies in the next one. */
+/* Makes the kernel hand over the block in which a marker lies: the one that it is filling, or the one after
+ * if that was read and brought none. */
 static void fill_block(struct source *source)
 {
     size_t length = capture_mtu(source->capture);
@@ -120,10 +126,13 @@ static void fill_block(struct source *source)
             return;
 }
 
-/* As far as it goes now. */
+/* As far as it goes now. The ring is emptied first, so that there is room for the marker; but not for ever,
+ * if somebody keeps filling it. */
 static void drain(struct source *source)
 {
     read_source(source);
+    for (int i = 0; i < READS_MOST && capture_readable(source->capture); i++)
+        read_source(source);
     if (source->state == DRAINED)
         return;
     if (capture_coming(source->capture) > 0) {
@@ -162,7 +171,7 @@ static void on_frames(void *user, uint32_t events)
 static void on_tick(void *user)
 {
     struct sniffer *sniffer = user;
-    bool last = ++sniffer->ticks == TICKS_MOST;
+    bool last = loop_now_ns() >= sniffer->give_up_ns;
 
     sniffer->tick = NULL;
     for (size_t i = 0; i < sniffer->count; i++) {
@@ -185,6 +194,7 @@ static void on_control(void *user, uint32_t events)
 
     (void)events; /* a message and the end mean the same */
     watch_stop(&sniffer->control);
+    sniffer->give_up_ns = loop_now_ns() + DRAIN_MS * (int64_t)1000000;
     for (size_t i = 0; i < sniffer->count; i++) {
         capture_stop(sniffer->sources[i].capture);
         drain(&sniffer->sources[i]);

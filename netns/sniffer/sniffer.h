@@ -23,17 +23,17 @@ struct sniffer_counts {
 struct sniffer;
 
 /* Starts capturing on all interfaces, which must be up. When it returns, nothing that passes them is missed
- * any more, and the file is a valid one that holds no packet yet. Needs CAP_NET_RAW (effective) and the
- * process in the right network namespace; nothing after it does. Takes about 10 ms in which threads of its
+ * any more, and the file is a valid one that holds no packet yet. Needs CAP_NET_RAW (effective), and the
+ * process in the right network namespace; nothing after it does. Takes about 12 ms, in which threads of its
  * own wait for the kernel; they have ended when it returns. The configuration is not looked at again, but for
  * the folder. NULL on failure, and then there is no file. */
 struct sniffer *sniffer_open(const struct sniffer_config *config, struct error **ret);
 
 /* Writes packets until `control` (a socket; stays the caller's) has a message, which is left in it, or is at
  * its end; then what was sent up to that moment, puts all into the order of time and returns. To be called
- * once. *ret is set in any case. 0, or -1: the file lacks packets (the disk is full: counted as dropped) or
- * its order; it is a valid one all the same. Interfaces that go down or vanish are no error. */
+ * once. *ret is set in any case. 0, or -1: the file lacks packets (the disk is full: they count as dropped)
+ * or the order; it is a valid one all the same. An interface that goes down or vanishes is no error. */
 int sniffer_run(struct sniffer *sniffer, int control, struct sniffer_counts *ret, struct error **ret_error);
 
-/* Takes some 20 ms, again waiting for the kernel in threads: report first, close after. NULL is fine. */
+/* Takes about 35 ms, again waiting for the kernel in threads: report first, close after. NULL is fine. */
 void sniffer_close(struct sniffer *sniffer);

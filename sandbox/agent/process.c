@@ -18,9 +18,8 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 
-#define OUTPUT_HIGH                                                                                          \
-    ((size_t)1024 * 1024) /* bytes on their way to the client at which pipes are left to fill up */
-#define DRAIN_CHUNKS 64   /* of 64 KiB: more than any pipe holds */
+#define OUTPUT_HIGH  ((size_t)1024 * 1024) /* bytes on their way to the client; above it, pipes fill up */
+#define DRAIN_CHUNKS 64                    /* of 64 KiB: more than any pipe holds */
 
 static void output_close(struct output *output)
 {
@@ -40,7 +39,7 @@ static bool pass_on(struct output *output)
         output_close(output);
         return false;
     }
-    if (output->process->pid) /* afterwards the stream has been ended already */
+    if (output->process->pid && output->sequence) /* afterwards the stream has been ended already */
         agent_output(output->process->agent, output->sequence, data, (size_t)length);
     return true;
 }
@@ -198,7 +197,7 @@ int process_kill(struct agent *agent, const struct kill_message *message, struct
 
     for (struct process *process = agent->processes; process; process = process->next) {
         if (!process->pid || !text_equal(process->container, message->container) ||
-            (message->process && !text_equal(process->id, message->process)))
+            (message->process ? !text_equal(process->id, message->process) : process->exec && !message->all))
             continue;
         found = true;
         if (send_signal(message->all ? -process->pid : process->pid, message->signal, ret) < 0)

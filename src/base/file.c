@@ -133,12 +133,20 @@ int file_list(int dir, struct strings *ret_names, struct error **ret)
     return 0;
 }
 
-/* The folders that are being copied, innermost first: a link back into one of them would never end. */
+/* The folders that are being copied, innermost first: a link back into one of them would never end. The
+ * outermost is the destination, which may lie in the tree that is copied: it is left out. */
 struct ancestor {
     dev_t device;
     ino_t inode;
     const struct ancestor *above;
 };
+
+static bool is_destination(const struct ancestor *above, const struct stat *status)
+{
+    while (above->above)
+        above = above->above;
+    return above->device == status->st_dev && above->inode == status->st_ino;
+}
 
 static int copy_folder(int from, int to, const struct ancestor *above, struct error **ret);
 
@@ -175,6 +183,8 @@ static int copy_entry(int from, int to, const char *name, const struct ancestor 
         return copy_file(in, to, name, status.st_mode, ret);
     if (!S_ISDIR(status.st_mode))
         return error_set(ret, ERROR_FAILED, "%s is neither a file nor a folder", name);
+    if (is_destination(above, &status))
+        return 0;
     if (mkdirat(to, name, 0777) < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot make the folder %s", name);
 
@@ -211,10 +221,14 @@ static int copy_folder(int from, int to, const struct ancestor *above, struct er
 int file_copy_tree(const char *from, int to, struct error **ret)
 {
     cleanup_fd int dir = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct ancestor destination = {0};
+    struct stat status;
 
-    if (dir < 0)
+    if (dir < 0 || fstat(to, &status) < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot open %s", from);
-    if (copy_folder(dir, to, NULL, ret) < 0)
+    destination.device = status.st_dev;
+    destination.inode = status.st_ino;
+    if (copy_folder(dir, to, &destination, ret) < 0)
         return error_prefix(ret, "cannot copy %s", from);
     return 0;
 }
@@ -228,6 +242,7 @@ static int remove_folder(int dir, const char *name, struct error **ret)
         folder = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder %s", name);
+    (void)fchmod(folder, 0700); /* a script may have left it so that nothing in it can be reached */
     if (file_list(folder, &names, ret) < 0)
         return error_prefix(ret, "%s", name);
     for (size_t i = 0; i < names.count; i++)

@@ -22,7 +22,8 @@ int file_make_folders(const char *path, int *ret_dir, struct error **ret);
 
 /* Copies the tree at `from` (an absolute or relative path to a folder) into the folder `to`, which must
  * exist. Links are followed, as `cp -L` does; modes of files are kept. Sockets, FIFOs and devices are
- * refused, and so is a link that leads back into a folder that is being copied. */
+ * refused, and so is a link that leads back into a folder that is being copied. Should `to` lie below `from`,
+ * it is left out. */
 int file_copy_tree(const char *from, int to, struct error **ret);
 
 /* Removes `name` in `dir`: a file, a link itself, or a folder and all that is in it. Missing is no error. */

@@ -40,8 +40,7 @@ struct pcapng_statistics {
     uint64_t dropped;   /* frames for which there was no room */
 };
 
-/* The section header: it opens a file. The length of the section is left open, as its end is not known yet.
- */
+/* The section header: it opens a file. Its length is left open, as the end is not known yet. */
 void pcapng_add_section(struct buffer *out, const struct pcapng_section *section);
 
 void pcapng_add_interface(struct buffer *out, const struct pcapng_interface *interface);

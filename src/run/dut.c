@@ -135,7 +135,7 @@ static void run(struct dut *dut, const struct dut_config *config)
 
     strings_add(&container.process.args, "sh");
     strings_add(&container.process.args, "dut.sh");
-    dut->timer = loop_after(config->loop, DUT_READY_SECONDS * 1000, on_late, dut);
+    dut->timer = loop_after(config->loop, (int64_t)DUT_READY_SECONDS * 1000, on_late, dut);
     dut->process = pod_run(config->pod, &container, false, &callbacks, dut);
     strings_free(&container.process.args);
 }

@@ -267,7 +267,7 @@ static void start_part(struct parts *parts)
             break;
     parts->uacs_started = false;
     timer_stop(&parts->timer);
-    parts->timer = loop_after(parts->config.loop, PART_SECONDS * 1000, on_part_timeout, parts);
+    parts->timer = loop_after(parts->config.loop, (int64_t)PART_SECONDS * 1000, on_part_timeout, parts);
     start_role(parts, true);
     start_uacs_when_bound(parts);
 }

@@ -17,9 +17,9 @@ struct pod_process {
     struct pod_process *next;
 };
 
-static void unlink_process(struct pod_process *process)
+static void unlink_process(struct pod *pod, const struct pod_process *process)
 {
-    struct pod_process **place = &process->pod->processes;
+    struct pod_process **place = &pod->processes;
 
     while (*place != process)
         place = &(*place)->next;
@@ -33,11 +33,11 @@ static void free_process(struct pod_process *process)
     free(process);
 }
 
-static void finish(struct pod_process *process, const struct error *error)
+static void finish(struct pod *pod, struct pod_process *process, const struct error *error)
 {
-    unlink_process(process);
-    wire_client_forget(process->pod->client, process->stdio);
-    wire_client_forget(process->pod->client, process->errors);
+    unlink_process(pod, process);
+    wire_client_forget(pod->client, process->stdio);
+    wire_client_forget(pod->client, process->errors);
     process->callbacks->ended(process->user, &process->end, error);
     free_process(process);
 }
@@ -47,7 +47,7 @@ static void finish(struct pod_process *process, const struct error *error)
 static void finish_when_complete(struct pod_process *process)
 {
     if (process->told && process->streams_ended)
-        finish(process, NULL);
+        finish(process->pod, process, NULL);
 }
 
 static void on_output(void *user, const uint8_t *data, size_t length)
@@ -76,10 +76,12 @@ static void on_streams_ended(void *user, int status)
 
 static void on_started(void *user, const struct error *error, const uint8_t *payload, size_t length)
 {
+    struct pod_process *process = user;
+
     (void)payload;
     (void)length;
     if (error)
-        finish(user, error);
+        finish(process->pod, process, error);
 }
 
 struct pod_process *pod_run(struct pod *pod, struct container_message *container, bool exec,
@@ -146,7 +148,7 @@ void pod_process_event(struct pod *pod, const struct event_message *event)
 void pod_processes_lost(struct pod *pod, const struct error *why)
 {
     while (pod->processes && !pod->stopping)
-        finish(pod->processes, why);
+        finish(pod, pod->processes, why);
 }
 
 void pod_processes_free(struct pod *pod)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +116,7 @@ static void on_signal(void *user, int signal)
         run->signal = signal;
     if (run->schedule && first)
         schedule_interrupt(run->schedule, why);
-    else if (run->schedule)
+    else if (run->schedule && signal != SIGPIPE) /* that comes with every line nobody reads */
         schedule_hurry(run->schedule);
 }
 

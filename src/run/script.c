@@ -94,7 +94,7 @@ struct script *script_start(const struct script_config *config,
     };
     strings_add(&exec.process.args, "sh");
     strings_add(&exec.process.args, config->name);
-    script->timer = loop_after(config->loop, SCRIPT_SECONDS * 1000, on_timeout, script);
+    script->timer = loop_after(config->loop, (int64_t)SCRIPT_SECONDS * 1000, on_timeout, script);
     script->process = pod_run(config->pod, &exec, true, &callbacks, script);
     strings_free(&exec.process.args);
     return script;

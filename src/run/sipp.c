@@ -102,17 +102,29 @@ const char *sipp_exit_text(int exit_code)
     }
 }
 
-/* Lines of an error log are "<stamp>\t<epoch>: <words>"; the words are what is wanted. */
+/* Lines of an error log are "<stamp>\t<epoch>: <words>"; the words of the first are what is wanted, less the
+ * heading that SIPp puts above them. */
 static char *first_words(const char *text)
 {
-    const char *line = text + strspn(text, "\r\n");
-    const char *words = strstr(line, ": ");
-    size_t length = strcspn(line, "\r\n");
+    static const char heading[] = "The following events occurred:";
+    const char *line = text;
+    size_t length;
 
-    if (words && words < line + length)
-        line = words + 2;
-    length = strcspn(line, "\r\n");
-    return length ? text_printable(line, length) : NULL;
+    for (;; line += length) {
+        const char *words;
+
+        line += strspn(line, "\r\n");
+        length = strcspn(line, "\r\n");
+        if (!length)
+            return NULL;
+        words = strstr(line, ": ");
+        if (words && words < line + length && memchr(line, '\t', (size_t)(words - line))) {
+            length -= (size_t)(words + 2 - line);
+            line = words + 2;
+        }
+        if (length && strncmp(line, heading, strlen(heading)) != 0)
+            return text_printable(line, length);
+    }
 }
 
 char *sipp_complaint(int folder, const struct scenario *scenario)

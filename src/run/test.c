@@ -123,8 +123,6 @@ static void clean(struct test_run *run)
 
 /* ---- preparing ---- */
 
-/* PREPARING is over without READY. What has been done is undone first, so that one line tells both reasons.
- */
 /* A limit of the host that other tests use up, too: with fewer of them there may be room. */
 static bool is_lack_of_room(const struct error *error)
 {
@@ -136,6 +134,8 @@ static bool is_lack_of_room(const struct error *error)
     return false;
 }
 
+/* PREPARING is over without READY. What has been done is undone first, so that one line tells both reasons.
+ */
 void test_not_ready(struct test_run *run, const struct error *error)
 {
     if (rollback_running(run->rollback))

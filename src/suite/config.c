@@ -8,19 +8,51 @@
 #include "src/base/memory.h"
 #include "src/suite/suite.h"
 
-#define MOST_BYTES   (1024 * 1024)
+#define MOST_BYTES   ((size_t)1024 * 1024)
 #define DEFAULT_PORT 5060
 
-/* libconfuse reports through a function without a pointer of the caller's; parsing is never nested. */
+/* libconfuse reports through a function without a pointer of the caller's, and calls every buffer "[buf]";
+ * parsing is never nested. */
 static struct error **current_error;
+static const char *current_name;
 
 __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *config, const char *format, va_list args)
 {
     cleanup_free char *text = text_vformat(format, args);
 
     if (current_error && !*current_error) /* the first fault is the one to mend */
-        error_set(current_error, ERROR_INPUT, "%s:%d: %s", config->filename ? config->filename : "test.conf",
-                  config->line, text);
+        error_set(current_error, ERROR_INPUT, "%s:%d: %s", current_name, config->line, text);
+}
+
+/* libconfuse does not count the lines that its comments end, so that errors behind one would name the wrong
+ * line: comments become spaces first. They are #, // and C's own, outside of quotes. */
+static void blank_comments(char *text)
+{
+    char quote = '\0';
+
+    for (char *p = text; *p; p++) {
+        const char *end;
+
+        if (quote) {
+            if (*p == '\\' && p[1])
+                p++;
+            else if (*p == quote)
+                quote = '\0';
+            continue;
+        }
+        if (*p == '"' || *p == '\'')
+            quote = *p;
+        if (*p == '#' || (p[0] == '/' && p[1] == '/'))
+            end = p + strcspn(p, "\n");
+        else if (p[0] == '/' && p[1] == '*' && strstr(p + 2, "*/"))
+            end = strstr(p + 2, "*/") + 2;
+        else
+            continue;
+        for (; p < end; p++)
+            if (*p != '\n')
+                *p = ' ';
+        p--;
+    }
 }
 
 static int check_transport(cfg_t *config, cfg_opt_t *option)
@@ -60,6 +92,7 @@ static int check_timeout(cfg_t *config, cfg_opt_t *option)
 static cfg_t *parse(const char *name, const char *text, cfg_opt_t *options, struct error **ret)
 {
     cfg_t *config = cfg_init(options, CFGF_NONE);
+    cleanup_free char *copy = NULL;
     int result;
 
     if (!config) {
@@ -74,8 +107,10 @@ static cfg_t *parse(const char *name, const char *text, cfg_opt_t *options, stru
         cfg_set_validate_func(config, "timeout", check_timeout);
     if (cfg_getopt(config, "dut_port"))
         cfg_set_validate_func(config, "dut_port", check_port);
-    config->filename = strdup(name); /* freed by cfg_free() */
-    result = cfg_parse_buf(config, text);
+    current_name = name;
+    copy = text_copy(text);
+    blank_comments(copy);
+    result = cfg_parse_buf(config, copy);
     current_error = NULL;
     if (result == CFG_SUCCESS)
         return config;

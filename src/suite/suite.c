@@ -244,8 +244,10 @@ static void add_path(struct suite *suite, const char *path, struct strings *prob
     last = text_copy(absolute);
     if (!suite->folder)
         set_folder(suite, text_copy(dirname(above)));
-    else if (strcmp(dirname(above), suite->folder) != 0)
+    else if (strcmp(dirname(above), suite->folder) != 0) {
         strings_addf(problems, "%s: not of the same suite as the tests before it (%s)", path, suite->folder);
+        return;
+    }
     for (size_t i = 0; i < suite->test_count; i++)
         if (strcmp(suite->tests[i].name, basename(last)) == 0)
             return; /* named twice: run once */

@@ -108,7 +108,7 @@ static void packets_of_all_paddings(void **state)
         char padded[8] = {0};
 
         memcpy(padded, frame, length);
-        memcpy(expected + 7, padded, words * 4);
+        memcpy(expected + 7, padded, words * sizeof *expected);
         expected[7 + words] = total;
         pcapng_add_packet(&out, &(struct pcapng_packet){.interface = 7,
                                                         .timestamp = 0x17e5d1a03b9ac9ff,

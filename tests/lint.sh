@@ -1,0 +1,23 @@
+#!/bin/sh
+# tests/lint.sh format: clang-format would change nothing in any C file.
+# tests/lint.sh tidy BUILD: clang-tidy has nothing to say about the programs; BUILD holds compile_commands.json.
+# Both print what they find, and nothing otherwise. The reference is version 14; another may see things differently.
+set -eu
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+case ${1-} in
+format)
+    find src sandbox netns include tests -name '*.[ch]' -print0 | xargs -0r clang-format --dry-run -Werror
+    ;;
+tidy)
+    build=${2:?tests/lint.sh tidy BUILD}
+    # One file at a time, so that what parallel runs print does not mix.
+    # shellcheck disable=SC2016
+    find src sandbox netns -name '*.c' -print0 | sort -z | xargs -0r -n 1 -P "$(nproc)" sh -c '
+        printed=$(clang-tidy --quiet -p "$0" "$1" 2>&1) || { printf "%s\n" "$printed"; exit 1; }' "$build"
+    ;;
+*)
+    echo 'usage: tests/lint.sh format | tests/lint.sh tidy BUILD' >&2
+    exit 2
+    ;;
+esac

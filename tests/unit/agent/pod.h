@@ -1,0 +1,64 @@
+/* The built sippod-agent in a pod, started as sippod starts it: first process of new user, pid, network,
+ * mount, ipc and uts namespaces, with ambient capabilities and two socket pairs. What it says is noted down.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "src/wire/client.h"
+
+/* Steps into a user namespace of its own, whose children pods are. False, after saying why, if this host does
+ * not let us. */
+bool pods_possible(void);
+
+struct pod {
+    struct loop *loop;
+    struct wire_client *client; /* NULL where the test speaks for itself */
+    int ctl, io;                /* the sockets; the client has copies */
+    pid_t pid;
+    int pidfd;
+    struct strings notes;   /* events, "c/p exited 3", and ends of channels, "closed: …" */
+    struct strings notices; /* what the pod has to do without */
+    bool ready;
+    char *answer; /* to the last command: NULL for ACK, else the words of the ERROR */
+    struct buffer payload;
+};
+
+/* `arguments` are those behind the program's name, NULL-terminated; NULL for --fs=host. */
+struct pod *pod_open_raw(char *const *arguments); /* without a client */
+struct pod *pod_open(char *const *arguments);     /* and waits for READY */
+void pod_use_client(struct pod *pod);
+void pod_free(struct pod *pod);
+
+/* Waits until somebody has noted that, all of it; fails the test if nobody does. */
+void pod_wait(struct pod *pod, const char *note);
+bool pod_noted(const struct pod *pod, const char *note);
+/* The exit code of the agent, which has to end within a few seconds. */
+int pod_end(struct pod *pod);
+
+/* Sends a command and waits for its answer. */
+void pod_command(struct pod *pod, uint32_t code, const char *payload);
+void pod_acks(struct pod *pod, uint32_t code, const char *payload);
+void pod_refuses(struct pod *pod, uint32_t code, const char *payload, const char *words);
+
+/* A stream of a process. */
+struct output {
+    struct pod *pod;
+    uint64_t sequence;
+    struct buffer data;
+    int status; /* -1 as long as it goes on */
+};
+void output_open(struct output *output, struct pod *pod, bool errors);
+void output_wait(struct output *output); /* until the status has come; `data` then ends with a NUL */
+void output_free(struct output *output);
+
+/* Starts a process and waits for the answer, which has to be ACK. `out` and `errors` are opened; errors may
+ * be NULL: one stream for both. */
+void pod_run(struct pod *pod, struct container_message *container, bool exec, struct output *out,
+             struct output *errors);
+/* The same for `sh -c script` in the container `id`. */
+void pod_sh(struct pod *pod, const char *id, const char *script, struct output *out);
+/* What `sh -c script` says, run by EXECCMD and waited for; to be freed. */
+char *pod_ask(struct pod *pod, const char *script);
