@@ -100,49 +100,55 @@ int ask_start(struct ask *ask, const char *program, char *const arguments[], str
 
 /* ---- hearing it out ---- */
 
-/* Waits until there is something to read, or an end. False: not before the deadline. */
-static bool wait_for(int fd, int64_t deadline_ns)
+/* Waits until one of them is ready, which is then known by its revents. False: not before the deadline; what
+ * is ready by then is not too late. */
+static bool wait_for(struct pollfd watched[2], int64_t deadline_ns)
 {
-    struct pollfd watched = {.fd = fd, .events = POLLIN};
-    int64_t left = deadline_ns - loop_now_ns();
+    int64_t left;
     int result;
 
-    do
-        result = poll(&watched, 1, left > 0 ? (int)(left / 1000000 + 1) : 0);
-    while (result < 0 && errno == EINTR && (left = deadline_ns - loop_now_ns()) > 0);
+    do {
+        left = deadline_ns - loop_now_ns();
+        result = poll(watched, 2, left > 0 ? (int)(left / 1000000 + 1) : 0);
+    } while (result < 0 && errno == EINTR);
     return result > 0;
 }
 
-static bool read_all(const struct ask *ask, struct buffer *text)
+/* 1 for some bytes, 0 at the end. */
+static int take(int fd, struct buffer *text)
 {
     char chunk[4096];
-    ssize_t length;
+    ssize_t length = read(fd, chunk, sizeof chunk);
 
-    while (wait_for(ask->output, ask->deadline_ns)) {
-        length = read(ask->output, chunk, sizeof chunk);
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length <= 0)
-            return true;
-        if (text->length < MOST_BYTES) /* the rest is read and forgotten */
-            buffer_add(text, chunk, (size_t)length);
-    }
-    return false;
+    if (length < 0)
+        return errno == EINTR;
+    if (text->length < MOST_BYTES) /* the rest is read and forgotten */
+        buffer_add(text, chunk, (size_t)length);
+    return length > 0;
 }
 
-/* It has closed its output, and will be through in a moment. Where there are no pidfds it is not waited for.
- */
-static bool wait_for_end(const struct ask *ask)
+/* Until it has ended and there is no more of its output (which may be held open by what it has left running),
+ * or, where there are no pidfds, until its output ends. False: not in time. */
+static bool hear(const struct ask *ask, struct buffer *text)
 {
     cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, ask->pid, 0);
+    struct pollfd watched[2] = {{.fd = ask->output, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
 
-    return pidfd < 0 || wait_for(pidfd, ask->deadline_ns);
+    while (wait_for(watched, ask->deadline_ns)) {
+        if (watched[0].revents && !take(ask->output, text))
+            watched[0].fd = -1; /* poll passes over it */
+        else if (watched[0].revents)
+            continue;
+        if (watched[1].revents || pidfd < 0)
+            return true;
+    }
+    return false;
 }
 
 int ask_finish(struct ask *ask, char **ret_text, int *ret_exit_code, struct error **ret)
 {
     cleanup_buffer struct buffer text = {0};
-    bool in_time = read_all(ask, &text) && wait_for_end(ask);
+    bool in_time = hear(ask, &text);
     int status = 0;
 
     /* Nobody has reaped it, so that the number is still the one of its session. */

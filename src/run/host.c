@@ -72,7 +72,7 @@ static void on_router_closed(void *user, const char *why)
     struct host *host = user;
     cleanup_error struct error *error = NULL;
 
-    error_set(&error, ERROR_FAILED, "sippod-router has ended: %s", why ? why : "no reason given");
+    error_set(&error, ERROR_FAILED, "%s", why);
     if (host->lost)
         host->lost(host->user, error);
 }

@@ -95,6 +95,11 @@ void parts_stop(struct parts *parts, const char *reason)
     fail(parts, text_copy(reason), SIGTERM, IMPATIENT_MS);
 }
 
+void parts_hurry(struct parts *parts)
+{
+    signal_all(parts, SIGKILL);
+}
+
 static void on_part_timeout(void *user)
 {
     struct parts *parts = user;

@@ -53,27 +53,33 @@ static void fail_stage(const struct first *first, const struct error *error)
     _exit(127);
 }
 
-static void first_process(const struct first *first)
+/* It keeps nothing but what it was given: with sippod's end of a channel in hand it would not see sippod go.
+ */
+static void first_process(const struct first *given)
 {
     char *environment[] = {NULL};
     struct error *error = NULL;
     char go[sizeof STAGE_GO];
+    struct first first = {
+        .arguments = given->arguments, .ctl = 3, .io = 4, .filter = 5, .stage = 6, .agent = 7};
 
     (void)setsid(); /* the terminal's signals are for sippod */
     process_reset_signals();
-    if (recv(first->stage, go, sizeof go, 0) <= 0)
+    if (process_keep_only((const int[]){given->ctl, given->io, given->filter, given->stage, given->agent},
+                          5) < 0 ||
+        recv(first.stage, go, sizeof go, 0) <= 0)
         _exit(127); /* sippod has gone */
     if (namespaces_unshare_pod(&error) < 0)
-        fail_stage(first, error);
-    if (socket_send(first->stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0)
+        fail_stage(&first, error);
+    if (socket_send(first.stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0)
         _exit(127);
     if (process_standard_streams(-1, STDERR_FILENO, &error) < 0 ||
         capabilities_hand_on(AGENT_CAPABILITIES, &error) < 0)
-        fail_stage(first, error);
-    process_exec(first->agent, first->arguments, environment,
-                 (const int[]){first->ctl, first->io, first->filter}, 3);
+        fail_stage(&first, error);
+    process_exec(first.agent, first.arguments, environment, (const int[]){first.ctl, first.io, first.filter},
+                 3);
     error_sys(&error, ERROR_HOST, errno, "cannot run sippod-agent");
-    fail_stage(first, error);
+    fail_stage(&first, error);
 }
 
 static void agent_arguments(const struct mounts_plan *plan, struct strings *arguments)

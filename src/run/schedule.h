@@ -20,5 +20,5 @@ void schedule_free(struct schedule *schedule);
 
 /* Starts no more tests, and interrupts those that run. */
 void schedule_interrupt(struct schedule *schedule, const char *why);
-/* Scripts are killed, and no other is started. */
+/* What runs is killed, and no other script is started. */
 void schedule_hurry(struct schedule *schedule);

@@ -237,6 +237,8 @@ void test_run_hurry(struct test_run *run)
     run->hurry = true;
     if (run->script)
         script_kill(run->script);
+    if (run->parts)
+        parts_hurry(run->parts);
 }
 
 static void describe_uas(struct test_run *run)

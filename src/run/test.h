@@ -39,5 +39,5 @@ struct test_run *test_run_start(const struct test_context *context, const struct
 /* Ends it early, with its rollback; after.sh is run where before.sh was started. */
 void test_run_interrupt(struct test_run *run, const char *why);
 
-/* Scripts that run are killed, and no other is started. */
+/* What runs is killed, and no other script is started. */
 void test_run_hurry(struct test_run *run);

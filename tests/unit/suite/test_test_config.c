@@ -116,6 +116,25 @@ static void test_out_of_range(void **state)
     refused("transport = U1\n", 1, "it can be u1");
 }
 
+static bool accepted(const char *text)
+{
+    struct test_config config = {0};
+    bool result = test_config_parse("x", text, &config, NULL) == 0;
+
+    free(config.transport);
+    return result;
+}
+
+/* What is opened and never closed would hide all that comes behind it. */
+static void test_unfinished(void **state)
+{
+    (void)state;
+    assert_false(accepted("timeout = 5\n'oops\ntransport = nonsense\n"));
+    assert_false(accepted("timeout = 5 \"\ntransport = nonsense\n"));
+    assert_false(accepted("\"oops\n"));
+    assert_false(accepted("/* oops\ntransport = nonsense\n"));
+}
+
 /* The first fault is the one that is told. */
 static void test_first_fault(void **state)
 {
@@ -173,7 +192,7 @@ int main(void)
         cmocka_unit_test(test_file_is_named),
         cmocka_unit_test(test_wrong_type),
         cmocka_unit_test(test_out_of_range),
-        cmocka_unit_test(test_first_fault),
+        cmocka_unit_test(test_unfinished), cmocka_unit_test(test_first_fault),
         cmocka_unit_test(test_nobody_asks),
         cmocka_unit_test(test_load),
     };

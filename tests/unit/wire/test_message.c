@@ -493,12 +493,12 @@ static void test_long_list(void **state)
 
     (void)state;
     buffer_addf(&json, "{\"id\":\"a\",\"process\":{\"args\":[\"x\"");
-    for (int i = 0; i < 50000; i++)
+    for (int i = 0; i < 5000; i++)
         buffer_addf(&json, ",\"%d\"", i);
     buffer_addf(&json, "]}}");
     assert_int_equal(container_message_decode(json.data, json.length, &container, NULL), 0);
-    assert_int_equal(container.process.args.count, 50001);
-    assert_string_equal(container.process.args.list[50000], "49999");
+    assert_int_equal(container.process.args.count, 5001);
+    assert_string_equal(container.process.args.list[5000], "4999");
     container_message_free(&container);
 }
 

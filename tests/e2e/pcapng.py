@@ -1,0 +1,68 @@
+"""A reader of pcapng files: as much of the format as a capture of sippod's is made of, and strict about it."""
+import struct
+
+SECTION, INTERFACE, STATISTICS, PACKET = 0x0A0D0D0A, 1, 5, 6
+OPTION_NAME, OPTION_RESOLUTION, OPTION_DROPPED = 2, 9, 5
+ETHERNET = 1
+
+
+class Packet:
+    def __init__(self, interface, time_ns, length, data):
+        self.interface, self.time_ns, self.length, self.data = interface, time_ns, length, data
+
+    @property
+    def udp(self):
+        """(source, source port, destination, destination port, payload) of IPv4 UDP on an Ethernet; else None."""
+        if self.data[12:14] != b"\x08\x00" or self.data[23] != 17:
+            return None
+        ip = self.data[14:]
+        header = (ip[0] & 15) * 4
+        source, destination = (".".join(str(byte) for byte in ip[at:at + 4]) for at in (12, 16))
+        ports = struct.unpack(">HH", ip[header:header + 4])
+        return source, ports[0], destination, ports[1], ip[header + 8:struct.unpack(">H", ip[2:4])[0]]
+
+
+class Capture:
+    """interfaces: their names. packets. dropped: by interface, as the statistics blocks say it."""
+
+    def __init__(self, path):
+        data = path.read_bytes()
+        self.interfaces, self.packets, self.dropped = [], [], {}
+        self._resolution = []
+        self.blocks = []
+        while data:
+            kind, length = struct.unpack("<II", data[:8])
+            if length % 4 or length < 12 or len(data) < length or data[length - 4:length] != data[4:8]:
+                raise ValueError(f"block {len(self.blocks)} is cut off, or its two lengths differ")
+            if not self.blocks and (kind != SECTION or data[8:12] != b"\x4d\x3c\x2b\x1a"):
+                raise ValueError("the file does not begin with a section header")
+            self.blocks.append(kind)
+            self._take(kind, data[8:length - 4])
+            data = data[length:]
+
+    def _take(self, kind, body):
+        if kind == INTERFACE:
+            if struct.unpack("<H", body[:2])[0] != ETHERNET:
+                raise ValueError("an interface that is no Ethernet")
+            options = dict(read_options(body[8:]))
+            self.interfaces.append(options[OPTION_NAME].decode())
+            self._resolution.append(options.get(OPTION_RESOLUTION, b"\x06")[0])
+        elif kind == PACKET:
+            interface, high, low, captured, length = struct.unpack("<IIIII", body[:20])
+            if interface >= len(self.interfaces):
+                raise ValueError("a packet before its interface")
+            stamp = (high << 32 | low) * 10 ** (9 - self._resolution[interface])
+            self.packets.append(Packet(self.interfaces[interface], stamp, length, body[20:20 + captured]))
+        elif kind == STATISTICS:
+            interface = struct.unpack("<I", body[:4])[0]
+            self.dropped[self.interfaces[interface]] = struct.unpack(
+                "<Q", dict(read_options(body[12:]))[OPTION_DROPPED])[0]
+
+
+def read_options(data):
+    while len(data) >= 4:
+        code, length = struct.unpack("<HH", data[:4])
+        if code == 0:
+            return
+        yield code, data[4:4 + length]
+        data = data[4 + (length + 3) // 4 * 4:]

@@ -1,0 +1,59 @@
+"""Stops a program at a chosen place: right after it has started its n-th child, before either of them goes on."""
+import ctypes
+import os
+import signal
+
+TRACEME, CONT, DETACH, SETOPTIONS, GETEVENTMSG = 0, 7, 17, 0x4200, 0x4201
+TRACE_FORK, TRACE_VFORK, TRACE_CLONE, EXIT_KILL = 2, 4, 8, 0x100000
+STARTS = (1, 2, 3)  # the events of fork, vfork and clone
+WALL = 0x40000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+libc.ptrace.restype = ctypes.c_long
+
+
+def ptrace(request, pid=0, data=None):
+    if libc.ptrace(request, pid, None, data) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def trace_me():
+    """For subprocess's preexec_fn: the new program stops as soon as it is there."""
+    ptrace(TRACEME)
+
+
+def end_of(pid):
+    """Waits until it stops; the kind of event, or None once it has ended."""
+    _, status = os.waitpid(pid, WALL)
+    return status >> 8 if os.WIFSTOPPED(status) else None
+
+
+def release(pid):
+    """A child that its parent's tracing has taken along."""
+    if end_of(pid) is not None:
+        ptrace(DETACH, pid)
+
+
+def kill_at_start_of_child(pid, number):
+    """Lets `pid`, which was started with trace_me, run to its n-th fork, and kills it there; the child is let go then.
+    Its pid; None if `pid` has ended before."""
+    stop = end_of(pid)
+    ptrace(SETOPTIONS, pid, TRACE_FORK | TRACE_VFORK | TRACE_CLONE | EXIT_KILL)
+    while stop is not None:
+        kind, event = stop & 0xff, stop >> 8
+        if event in STARTS:
+            child = ctypes.c_ulong()
+            ptrace(GETEVENTMSG, pid, ctypes.addressof(child))
+            number -= 1
+            if number == 0:
+                os.kill(pid, signal.SIGKILL)
+                while end_of(pid) is not None:
+                    pass
+                release(child.value)
+                return child.value
+            release(child.value)
+        ptrace(CONT, pid, kind if kind != signal.SIGTRAP else 0)
+        stop = end_of(pid)
+    return None
