@@ -65,6 +65,11 @@ static const int pod_list[] = {
     SCMP_SYS(clock_settime),
     SCMP_SYS(adjtimex),
     SCMP_SYS(clock_adjtime),
+    /* what only 32-bit programs have, or have by another name */
+    SCMP_SYS(umount),
+    SCMP_SYS(stime),
+    SCMP_SYS(clock_settime64),
+    SCMP_SYS(clock_adjtime64),
 };
 static const int helper_list[] = {SCMP_SYS(execve), SCMP_SYS(execveat)};
 static const int router_list[] = {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(clone)};

@@ -49,7 +49,6 @@ char *ask_find(const char *name)
 /* The caller's environment without what changes how programs are loaded. */
 static char **environment(void)
 {
-    extern char **environ;
     size_t count = 0, kept = 0;
     char **copy;
 

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -81,16 +80,16 @@ static unsigned long number_behind(const char *text, const char *name)
     return line ? strtoul(line + strlen(name), NULL, 10) : 0;
 }
 
-/* The kernel exempts its own root, which is not the root of a container that has its own users. */
+/* The kernel exempts its own root, which is not the root of a container that has its own users. The map's
+ * first line is "<first uid here> <first uid outside> <count>". */
 static bool is_exempt(void)
 {
     cleanup_free char *map = NULL;
-    unsigned long inside, outside;
     size_t length;
+    char *rest;
 
-    /* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers */
     return getuid() == 0 && file_read(AT_FDCWD, "/proc/self/uid_map", 65536, &map, &length, NULL) == 0 &&
-           sscanf(map, "%lu %lu", &inside, &outside) == 2 && inside == 0 && outside == 0;
+           strtoul(map, &rest, 10) == 0 && strtoul(rest, NULL, 10) == 0;
 }
 
 /* Threads of this user: what RLIMIT_NPROC counts. */

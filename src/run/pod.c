@@ -87,6 +87,7 @@ static void agent_arguments(const struct mounts_plan *plan, struct strings *argu
     static const char *const modes[] = {"throwaway", "readonly", "host"};
 
     strings_add(arguments, "sippod-agent");
+    strings_add(arguments, "--filter");
     strings_addf(arguments, "--fs=%s", modes[plan->mode]);
     for (size_t i = 0; i < plan->writable.count; i++)
         strings_addf(arguments, "--writable=%s", plan->writable.list[i]);

@@ -6,8 +6,9 @@
 
 #include "src/base/memory.h"
 
-#define UNHEARD_MS 2000 /* after SIGKILL a process is known to have ended within this, or the pod is killed  \
-                         */
+#define UNHEARD_MS                                                                                           \
+    2000 /* after SIGKILL a process is known to have ended within this, or the pod is killed                 \
+          */
 
 struct pod_process {
     struct pod *pod;

@@ -24,35 +24,51 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *config, const 
         error_set(current_error, ERROR_INPUT, "%s:%d: %s", current_name, config->line, text);
 }
 
-/* libconfuse does not count the lines that its comments end, so that errors behind one would name the wrong
- * line: comments become spaces first. They are #, // and C's own, outside of quotes. */
-static void blank_comments(char *text)
+static const char *comment_end(const char *p)
 {
-    char quote = '\0';
+    if (*p == '#' || (p[0] == '/' && p[1] == '/'))
+        return p + strcspn(p, "\n");
+    if (p[0] == '/' && p[1] == '*' && strstr(p + 2, "*/"))
+        return strstr(p + 2, "*/") + 2;
+    return p;
+}
 
-    for (char *p = text; *p; p++) {
-        const char *end;
+/* libconfuse does not count the lines that its comments end, so that errors behind one would name the wrong
+ * line, and takes a quote or comment that is never closed for the end of the file: comments (#, // and C's
+ * own, outside of quotes) become spaces first. Returns NULL, or the place of what is never closed. */
+static const char *blank_comments(char *text)
+{
+    const char *open = NULL; /* the quote that p is inside of */
 
-        if (quote) {
-            if (*p == '\\' && p[1])
-                p++;
-            else if (*p == quote)
-                quote = '\0';
+    for (char *p = text; *p;) {
+        const char *end = open ? p : comment_end(p);
+
+        if (end > p) {
+            for (; p < end; p++)
+                if (*p != '\n')
+                    *p = ' ';
             continue;
         }
-        if (*p == '"' || *p == '\'')
-            quote = *p;
-        if (*p == '#' || (p[0] == '/' && p[1] == '/'))
-            end = p + strcspn(p, "\n");
-        else if (p[0] == '/' && p[1] == '*' && strstr(p + 2, "*/"))
-            end = strstr(p + 2, "*/") + 2;
-        else
-            continue;
-        for (; p < end; p++)
-            if (*p != '\n')
-                *p = ' ';
-        p--;
+        if (!open && p[0] == '/' && p[1] == '*')
+            return p;
+        if (!open && (*p == '"' || *p == '\''))
+            open = p;
+        else if (open && *p == '\\' && p[1])
+            p++;
+        else if (open && *p == *open)
+            open = NULL;
+        p++;
     }
+    return open;
+}
+
+static int line_of(const char *text, const char *place)
+{
+    int line = 1;
+
+    for (; text < place; text++)
+        line += *text == '\n';
+    return line;
 }
 
 static int check_transport(cfg_t *config, cfg_opt_t *option)
@@ -87,12 +103,31 @@ static int check_timeout(cfg_t *config, cfg_opt_t *option)
     return -1;
 }
 
+static const struct {
+    const char *name;
+    int (*check)(cfg_t *config, cfg_opt_t *option);
+} checks[] = {
+    {"transport", check_transport},
+    {"timeout", check_timeout},
+    {"dut_port", check_port},
+};
+
+/* Asking libconfuse itself would be told as an error. */
+static bool has_option(const cfg_opt_t *options, const char *name)
+{
+    for (; options->name; options++)
+        if (strcmp(options->name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Parses `text`, in which `options` says what can be; NULL on failure. The caller frees it with cfg_free().
  */
 static cfg_t *parse(const char *name, const char *text, cfg_opt_t *options, struct error **ret)
 {
     cfg_t *config = cfg_init(options, CFGF_NONE);
     cleanup_free char *copy = NULL;
+    const char *unclosed;
     int result;
 
     if (!config) {
@@ -101,16 +136,15 @@ static cfg_t *parse(const char *name, const char *text, cfg_opt_t *options, stru
     }
     current_error = ret;
     cfg_set_error_function(config, on_error);
-    if (cfg_getopt(config, "transport"))
-        cfg_set_validate_func(config, "transport", check_transport);
-    if (cfg_getopt(config, "timeout"))
-        cfg_set_validate_func(config, "timeout", check_timeout);
-    if (cfg_getopt(config, "dut_port"))
-        cfg_set_validate_func(config, "dut_port", check_port);
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (has_option(options, checks[i].name))
+            cfg_set_validate_func(config, checks[i].name, checks[i].check);
     current_name = name;
     copy = text_copy(text);
-    blank_comments(copy);
-    result = cfg_parse_buf(config, copy);
+    unclosed = blank_comments(copy);
+    if (unclosed)
+        error_set(ret, ERROR_INPUT, "%s:%d: what begins here is never closed", name, line_of(copy, unclosed));
+    result = unclosed ? CFG_PARSE_ERROR : cfg_parse_buf(config, copy);
     current_error = NULL;
     if (result == CFG_SUCCESS)
         return config;
