@@ -10,13 +10,23 @@
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
+/* libcap-ng's picture of this process. Taking it anew costs several files of /proc, so raising and lowering,
+ * which happens around single calls, goes on from the last one. */
+static pid_t loaded_for;
+
 static int load(struct error **ret)
 {
     capng_clear(CAPNG_SELECT_ALL);
     capng_setpid(getpid()); /* libcap-ng remembers it, and does not notice clone3 */
     if (capng_get_caps_process() < 0)
         return error_set(ret, ERROR_FAILED, "cannot read the capabilities of this process");
+    loaded_for = getpid();
     return 0;
+}
+
+static int load_once(struct error **ret)
+{
+    return loaded_for == getpid() ? 0 : load(ret);
 }
 
 static uint64_t collect(capng_type_t type)
@@ -83,7 +93,7 @@ int capabilities_drop(uint64_t keep, struct error **ret)
 
 int capabilities_raise(uint64_t set, struct error **ret)
 {
-    if (load(ret) < 0)
+    if (load_once(ret) < 0)
         return -1;
     if (set & ~collect(CAPNG_PERMITTED)) {
         cleanup_free char *missing = capabilities_text(set & ~collect(CAPNG_PERMITTED));
@@ -96,7 +106,7 @@ int capabilities_raise(uint64_t set, struct error **ret)
 
 int capabilities_lower_to(uint64_t set, struct error **ret)
 {
-    if (load(ret) < 0)
+    if (load_once(ret) < 0)
         return -1;
     change(CAPNG_DROP, CAPNG_EFFECTIVE, collect(CAPNG_EFFECTIVE) & ~set);
     return apply(ret);

@@ -1,10 +1,18 @@
 #include "sandbox/seccomp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "src/base/memory.h"
 
 /* Never needed in a pod, and each a way to change or watch what is not the process's own. */
 static const int pod_list[] = {
@@ -57,6 +65,11 @@ static const int pod_list[] = {
     SCMP_SYS(clock_settime),
     SCMP_SYS(adjtimex),
     SCMP_SYS(clock_adjtime),
+    /* what only 32-bit programs have, or have by another name */
+    SCMP_SYS(umount),
+    SCMP_SYS(stime),
+    SCMP_SYS(clock_settime64),
+    SCMP_SYS(clock_adjtime64),
 };
 static const int helper_list[] = {SCMP_SYS(execve), SCMP_SYS(execveat)};
 static const int router_list[] = {SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(clone)};
@@ -99,43 +112,102 @@ static void add_architectures(scmp_filter_ctx filter)
 #endif
 }
 
-static int install(const int *more, size_t more_count, const int *most, size_t most_count, struct error **ret)
-{
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    int result = filter ? 0 : -ENOMEM;
+struct lists {
+    const int *more, *most;
+    size_t more_count, most_count;
+};
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        result = -errno;
-    if (result == 0) {
-        add_architectures(filter);
-        result = refuse(filter, pod_list, sizeof pod_list / sizeof *pod_list);
-    }
+static const struct lists pod = {0};
+static const struct lists helper = {.more = helper_list,
+                                    .more_count = sizeof helper_list / sizeof *helper_list};
+static const struct lists router = {
+    .more = helper_list,
+    .more_count = sizeof helper_list / sizeof *helper_list,
+    .most = router_list,
+    .most_count = sizeof router_list / sizeof *router_list,
+};
+
+static int fill(scmp_filter_ctx filter, const struct lists *lists)
+{
+    int result;
+
+    add_architectures(filter);
+    result = refuse(filter, pod_list, sizeof pod_list / sizeof *pod_list);
     if (result == 0)
         result = refuse_by_argument(filter);
     if (result == 0)
-        result = refuse(filter, more, more_count);
+        result = refuse(filter, lists->more, lists->more_count);
+    return result == 0 ? refuse(filter, lists->most, lists->most_count) : result;
+}
+
+/* Into the kernel, or into `file` unless that is negative. */
+static int make(const struct lists *lists, int file, struct error **ret)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int result = filter ? fill(filter, lists) : -ENOMEM;
+
+    if (result == 0 && file < 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        result = -errno;
     if (result == 0)
-        result = refuse(filter, most, most_count);
-    if (result == 0)
-        result = seccomp_load(filter);
+        result = file < 0 ? seccomp_load(filter) : seccomp_export_bpf(filter, file);
     seccomp_release(filter);
     if (result < 0)
-        return error_sys(ret, ERROR_HOST, -result, "cannot install a system call filter");
+        return error_sys(ret, ERROR_HOST, -result, "cannot make a system call filter");
+    return 0;
+}
+
+static int compile(const struct lists *lists, int *ret_file, struct error **ret)
+{
+    cleanup_fd int file = memfd_create("filter", MFD_CLOEXEC);
+
+    if (file < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot make a memory file");
+    if (make(lists, file, ret) < 0)
+        return -1;
+    *ret_file = steal_fd(&file);
+    return 0;
+}
+
+int seccomp_compile_pod(int *ret_file, struct error **ret)
+{
+    return compile(&pod, ret_file, ret);
+}
+
+int seccomp_compile_helper(int *ret_file, struct error **ret)
+{
+    return compile(&helper, ret_file, ret);
+}
+
+int seccomp_load_file(int file, struct error **ret)
+{
+    cleanup_free struct sock_filter *instructions = NULL;
+    struct sock_fprog program;
+    struct stat status;
+
+    if (fstat(file, &status) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot read a system call filter");
+    instructions = memory_new((size_t)status.st_size);
+    if (pread(file, instructions, (size_t)status.st_size, 0) != status.st_size)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot read a system call filter");
+    program.len = (unsigned short)((size_t)status.st_size / sizeof *instructions);
+    program.filter = instructions;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot install a system call filter");
     return 0;
 }
 
 int seccomp_pod(struct error **ret)
 {
-    return install(NULL, 0, NULL, 0, ret);
+    return make(&pod, -1, ret);
 }
 
 int seccomp_helper(struct error **ret)
 {
-    return install(helper_list, sizeof helper_list / sizeof *helper_list, NULL, 0, ret);
+    return make(&helper, -1, ret);
 }
 
 int seccomp_router(struct error **ret)
 {
-    return install(helper_list, sizeof helper_list / sizeof *helper_list, router_list,
-                   sizeof router_list / sizeof *router_list, ret);
+    return make(&router, -1, ret);
 }

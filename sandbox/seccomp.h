@@ -15,3 +15,9 @@ int seccomp_helper(struct error **ret);
 
 /* For the router: that, and no new processes. */
 int seccomp_router(struct error **ret);
+
+/* Filters can be made once for many processes: compiling one takes a millisecond, loading it nothing.
+ * *ret_file is a memory file that seccomp_load_file() takes. */
+int seccomp_compile_pod(int *ret_file, struct error **ret);
+int seccomp_compile_helper(int *ret_file, struct error **ret);
+int seccomp_load_file(int file, struct error **ret);

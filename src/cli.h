@@ -12,3 +12,6 @@ extern const struct command cli_commands[]; /* ends with a NULL name */
 int cli_main(int argc, char **argv);
 
 int command_run_main(int argc, char **argv);
+int command_doctor_main(int argc, char **argv);
+int command_exec_main(int argc, char **argv);
+int command_cleanup_main(int argc, char **argv);

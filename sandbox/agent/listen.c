@@ -22,6 +22,14 @@ static void tell(struct process *process, const char *event_name, const char *in
     free(steal_pointer(&process->listen.protocol));
 }
 
+static int is_bound(struct sockdiag *sockdiag, const struct listen_message *listen, struct error **ret)
+{
+    bool udp = strcmp(listen->protocol, "tcp") != 0, tcp = strcmp(listen->protocol, "udp") != 0;
+    int bound = udp ? sockdiag_bound(sockdiag, listen->address, listen->port, false, ret) : 0;
+
+    return bound == 0 && tcp ? sockdiag_bound(sockdiag, listen->address, listen->port, true, ret) : bound;
+}
+
 /* True as long as there is something to wait for. */
 static bool look(struct agent *agent)
 {
@@ -34,8 +42,7 @@ static bool look(struct agent *agent)
 
         if (!listen->address || !process->pid)
             continue;
-        bound = sockdiag_bound(agent->sockdiag, listen->address, listen->port,
-                               strcmp(listen->protocol, "tcp") == 0, &error);
+        bound = is_bound(agent->sockdiag, listen, &error);
         if (bound < 0) /* the client then goes on as if it were bound */
             tell(process, "listening", error_text(error));
         else if (bound)

@@ -22,8 +22,9 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 
-#define CTL_FD 3
-#define IO_FD  4
+#define CTL_FD    3
+#define IO_FD     4
+#define FILTER_FD 5 /* with --filter: the system call filter, compiled by sippod for all its pods */
 
 /* After the set-up: the network on request, the hostname, and what may be passed on to a process of the pod.
  */
@@ -41,12 +42,14 @@ const char *__asan_default_options(void)
 }
 #endif
 
-static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, struct error **ret)
+static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, bool *ret_compiled_filter,
+                           struct error **ret)
 {
     static const struct option options[] = {
         {.name = "fs", .has_arg = required_argument, .val = 'f'},
         {.name = "writable", .has_arg = required_argument, .val = 'w'},
         {.name = "readable", .has_arg = required_argument, .val = 'r'},
+        {.name = "filter", .has_arg = no_argument, .val = 'c'},
         {0},
     };
     int option, mode;
@@ -64,6 +67,9 @@ static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, stru
             break;
         case 'r':
             strings_add(&plan->readable, optarg);
+            break;
+        case 'c':
+            *ret_compiled_filter = true;
             break;
         default:
             return error_set(ret, ERROR_INPUT, "unknown option");
@@ -107,7 +113,19 @@ static int watch_children(struct agent *agent, struct error **ret)
     return loop_watch(agent->loop, agent->child_signal, EPOLLIN, on_child, agent, ret) ? 0 : -1;
 }
 
-static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, struct error **ret)
+static int load_filter(bool compiled, struct error **ret)
+{
+    int result;
+
+    if (!compiled)
+        return seccomp_pod(ret);
+    result = seccomp_load_file(FILTER_FD, ret);
+    close(FILTER_FD);
+    return result;
+}
+
+static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, bool compiled_filter,
+                      struct error **ret)
 {
     if (!(agent->netlink = netlink_open(ret)))
         return -1;
@@ -116,12 +134,13 @@ static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, struc
         return -1;
     if (mounts_set_up(plan, tell_notice, agent, ret) < 0)
         return -1;
-    return capabilities_drop(KEPT, ret) < 0 || seccomp_pod(ret) < 0 ? -1 : 0;
+    return capabilities_drop(KEPT, ret) < 0 || load_filter(compiled_filter, ret) < 0 ? -1 : 0;
 }
 
 static int run(struct agent *agent, int argc, char **argv, struct error **ret)
 {
     struct mounts_plan plan = {0};
+    bool compiled_filter = false;
     int result;
 
     if (prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
@@ -129,8 +148,9 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
     if (!(agent->loop = loop_new(ret)) ||
         channels_open(agent, CTL_FD, IO_FD, command_run, process_output_drained, ret) < 0)
         return -1;
-    result = process_die_with_parent(CTL_FD, ret) < 0 || parse_arguments(argc, argv, &plan, ret) < 0 ||
-                     watch_children(agent, ret) < 0 || set_up_pod(agent, &plan, ret) < 0
+    result = process_die_with_parent(CTL_FD, ret) < 0 ||
+                     parse_arguments(argc, argv, &plan, &compiled_filter, ret) < 0 ||
+                     watch_children(agent, ret) < 0 || set_up_pod(agent, &plan, compiled_filter, ret) < 0
                  ? -1
                  : 0;
     strings_free(&plan.writable);

@@ -35,25 +35,38 @@ pid_t process_fork(uint64_t flags, int *ret_pidfd, struct error **ret)
     return pid;
 }
 
-void process_exec(int program, char *const arguments[], char *const environment[], const int *fds,
-                  size_t count)
+/* Puts the descriptors in their places; everything above them ends with exec. */
+static int arrange(const int *fds, size_t count)
 {
     int lowest_free = FIRST_HANDED + (int)count;
     int parked[MOST_HANDED];
-    int parked_program = fcntl(program, F_DUPFD_CLOEXEC, lowest_free);
 
-    if (parked_program < 0 || count > MOST_HANDED)
-        return;
+    if (count > MOST_HANDED) {
+        errno = E2BIG;
+        return -1;
+    }
     /* Out of the way first, so that none lands on a number that is still needed. */
     for (size_t i = 0; i < count; i++)
         if ((parked[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, lowest_free)) < 0)
-            return;
+            return -1;
     for (size_t i = 0; i < count; i++)
         if (dup2(parked[i], FIRST_HANDED + (int)i) < 0)
-            return;
-    if (close_range((unsigned)lowest_free, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-        return;
-    execveat(parked_program, "", arguments, environment, AT_EMPTY_PATH);
+            return -1;
+    return close_range((unsigned)lowest_free, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+int process_keep_only(const int *fds, size_t count)
+{
+    return arrange(fds, count) < 0 ? -1 : close_range((unsigned)(FIRST_HANDED + (int)count), ~0U, 0);
+}
+
+void process_exec(int program, char *const arguments[], char *const environment[], const int *fds,
+                  size_t count)
+{
+    int parked = fcntl(program, F_DUPFD_CLOEXEC, FIRST_HANDED + (int)count);
+
+    if (parked >= 0 && arrange(fds, count) == 0)
+        execveat(parked, "", arguments, environment, AT_EMPTY_PATH);
 }
 
 void process_reset_signals(void)

@@ -12,8 +12,12 @@
  * the parent, 0 in the child, -1 on failure. The child has no parent-death signal yet. */
 pid_t process_fork(uint64_t flags, int *ret_pidfd, struct error **ret);
 
-/* In a child: runs the program behind the descriptor `program`, with `fds[0]` as its descriptor 3, `fds[1]`
- * as 4 and so on, and no other above standard error. Returns only on failure, with errno. */
+/* In a child: `fds[0]` becomes its descriptor 3, `fds[1]` 4 and so on; no other above standard error stays
+ * open. -1 with errno on failure. */
+int process_keep_only(const int *fds, size_t count);
+
+/* In a child: the same, and runs the program behind the descriptor `program`. Returns only on failure, with
+ * errno. */
 void process_exec(int program, char *const arguments[], char *const environment[], const int *fds,
                   size_t count);
 

@@ -11,6 +11,7 @@
 #define DEFAULT_SUITE   "./tmp-testsuite"
 #define DEFAULT_RESULTS "sippod-results"
 #define LONGEST_TIMEOUT 86400.0 /* seconds */
+#define MOST_JOBS       10000
 
 static const char usage[] =
     "Usage: sippod run [OPTIONS] [SUITE | SUITE/TEST...]\n"
@@ -23,6 +24,9 @@ static const char usage[] =
     "      --pattern-exclude RE   not these; wins over --pattern-only; may be repeated\n"
     "\n"
     "How they run:\n"
+    "      --jobs N|auto          tests at once (default: auto, eight for each core as far as\n"
+    "                             there are 64 MiB of memory for each)\n"
+    "      --fail-fast            start no more tests after one that did not pass\n"
     "      --sipp PROGRAM         the SIPp to use (default: sipp in PATH)\n"
     "      --timeout SECONDS      for a whole test, up to the end of SIPp (default: none;\n"
     "                             a part has 180 s, a script 60 s)\n"
@@ -33,6 +37,7 @@ static const char usage[] =
     "      --results DIR          results.json and run folders (default: " DEFAULT_RESULTS ")\n"
     "      --keep WHICH           run folders to keep: failed (default), all, none\n"
     "      --leave-temp           the same as --keep all\n"
+    "      --junit FILE           JUnit XML, for Jenkins and GitLab\n"
     "\n"
     "What is printed:\n"
     "  -q, --quiet                only failures and the summary\n"
@@ -56,6 +61,9 @@ enum {
     OPTION_TIMEOUT,
     OPTION_VERBOSE,
     OPTION_FS,
+    OPTION_JOBS,
+    OPTION_FAIL_FAST,
+    OPTION_JUNIT,
 };
 
 static const struct option options[] = {
@@ -63,11 +71,14 @@ static const struct option options[] = {
     {.name = "pattern-only", .has_arg = required_argument, .val = OPTION_ONLY},
     {.name = "pattern-exclude", .has_arg = required_argument, .val = OPTION_EXCLUDE},
     {.name = "results", .has_arg = required_argument, .val = OPTION_RESULTS},
+    {.name = "junit", .has_arg = required_argument, .val = OPTION_JUNIT},
     {.name = "keep", .has_arg = required_argument, .val = OPTION_KEEP},
     {.name = "leave-temp", .has_arg = no_argument, .val = OPTION_LEAVE_TEMP},
     {.name = "no-pcap", .has_arg = no_argument, .val = OPTION_NO_PCAP},
     {.name = "sipp", .has_arg = required_argument, .val = OPTION_SIPP},
     {.name = "timeout", .has_arg = required_argument, .val = OPTION_TIMEOUT},
+    {.name = "jobs", .has_arg = required_argument, .val = OPTION_JOBS},
+    {.name = "fail-fast", .has_arg = no_argument, .val = OPTION_FAIL_FAST},
     {.name = "fs", .has_arg = required_argument, .val = OPTION_FS},
     {.name = "quiet", .has_arg = no_argument, .val = 'q'},
     {.name = "verbose", .has_arg = no_argument, .val = OPTION_VERBOSE},
@@ -114,6 +125,16 @@ static int set_mounts(const char *value, enum mounts_mode *mode)
     return 0;
 }
 
+static int set_jobs(const char *value, size_t *jobs)
+{
+    long number = 0;
+
+    if (strcmp(value, "auto") != 0 && !text_number(value, 1, MOST_JOBS, &number))
+        return wrong("jobs", value, "it is a number from 1 to 10000, or auto");
+    *jobs = (size_t)number;
+    return 0;
+}
+
 static void set_text(char **text, const char *value)
 {
     free(*text);
@@ -151,6 +172,14 @@ static int take_option(int option, const char *value, struct run_options *run)
         return set_timeout(value, &run->timeout_s);
     case OPTION_FS:
         return set_mounts(value, &run->mounts);
+    case OPTION_JOBS:
+        return set_jobs(value, &run->jobs);
+    case OPTION_JUNIT:
+        set_text(&run->junit, value);
+        return 0;
+    case OPTION_FAIL_FAST:
+        run->fail_fast = true;
+        return 0;
     case 'q':
         run->progress = PROGRESS_QUIET;
         return 0;
@@ -204,5 +233,6 @@ int command_run_main(int argc, char **argv)
     strings_free(&run.filter.exclude);
     free(run.results);
     free(run.sipp);
+    free(run.junit);
     return code < 0 ? 0 : code;
 }

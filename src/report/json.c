@@ -140,7 +140,7 @@ int results_write_json(const struct results *results, int dir, struct error **re
 }
 
 /* "<test>/<six lower-case letters>", nothing that leads elsewhere. */
-static bool is_run_folder(const char *path)
+bool results_is_run_folder(const char *path)
 {
     const char *slash = strchr(path, '/');
 
@@ -161,7 +161,7 @@ void results_listed_folders(int dir, struct strings *ret_folders)
     {
         const char *folder = json_string_value(json_object_get(test, "folder"));
 
-        if (folder && is_run_folder(folder))
+        if (folder && results_is_run_folder(folder))
             strings_add(ret_folders, folder);
     }
     json_decref(json);

@@ -65,7 +65,7 @@ void progress_summary(const struct progress *progress, const struct results *res
     printf("%s\nTOTAL: %zu\nSUCCESS: %zu\nFAILED: %zu\n", rule, results->count,
            results_count(results, VERDICT_PASS), results_count(results, VERDICT_FAIL));
     if (results->partial)
-        printf("NOT RUN: %zu (interrupted)\n", results->planned - results->count);
+        printf("NOT RUN: %zu\n", results->planned - results->count);
     printf("%s\nTotal time elapsed %.*fs\n", rule, results->duration_s < 10 ? 2 : 0, results->duration_s);
     (void)fflush(stdout);
 }

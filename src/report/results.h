@@ -61,4 +61,5 @@ int results_write_json(const struct results *results, int dir, struct error **re
 
 /* The run folders ("<test>/<run_id>") that the results.json in `dir` lists; none if there is no such file.
  * What is not a plain path of two components is left out: the file may come from anywhere. */
+bool results_is_run_folder(const char *path);
 void results_listed_folders(int dir, struct strings *ret_folders);

@@ -5,14 +5,22 @@
 #include "src/suite/suite.h"
 
 struct results_folder {
-    char *path; /* absolute */
-    int fd;     /* holds the lock */
+    char *path;  /* absolute */
+    int fd;      /* holds the lock */
+    int journal; /* open for appending */
 };
 
 /* Makes the folder, locks it (one run at a time: ERROR_INPUT if another has it), and removes the run folders
  * that the results.json of an earlier run lists, nothing else. */
 int results_folder_open(const char *path, struct results_folder *ret_folder, struct error **ret);
 void results_folder_close(struct results_folder *folder);
+
+/* The run is over and results.json written: the journal has done its work. */
+void results_folder_finish(const struct results_folder *folder);
+
+/* Removes what a killed run has left in the folder `path`. *ret_live: another run is using it, nothing was
+ * touched. *ret_count: run folders removed. */
+int results_folder_clean_up(const char *path, bool *ret_live, size_t *ret_count, struct error **ret);
 
 struct run_folder {
     char run_id[7];  /* six random lower-case letters */

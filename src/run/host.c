@@ -12,6 +12,7 @@
 
 #include "sandbox/capabilities.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/seccomp.h"
 #include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
@@ -44,9 +45,6 @@ static int find_programs(struct host *host, struct error **ret)
         return -1;
     *strrchr(path, '/') = '\0';
     host->program_folder = path;
-    host->self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    if (host->self < 0)
-        return error_sys(ret, ERROR_HOST, errno, "cannot open sippod's own program");
     host->agent = open_program(host, "sippod-agent", ret);
     return host->agent < 0 ? -1 : 0;
 }
@@ -74,7 +72,7 @@ static void on_router_closed(void *user, const char *why)
     struct host *host = user;
     cleanup_error struct error *error = NULL;
 
-    error_set(&error, ERROR_FAILED, "sippod-router has ended: %s", why ? why : "no reason given");
+    error_set(&error, ERROR_FAILED, "%s", why);
     if (host->lost)
         host->lost(host->user, error);
 }
@@ -129,9 +127,15 @@ int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, con
 {
     uint64_t keep;
 
-    *host =
-        (struct host){.loop = loop, .self = -1, .agent = -1, .router_pidfd = -1, .lost = lost, .user = user};
-    if (find_programs(host, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
+    *host = (struct host){.loop = loop,
+                          .agent = -1,
+                          .pod_filter = -1,
+                          .helper_filter = -1,
+                          .router_pidfd = -1,
+                          .lost = lost,
+                          .user = user};
+    if (find_programs(host, ret) < 0 || seccomp_compile_pod(&host->pod_filter, ret) < 0 ||
+        seccomp_compile_helper(&host->helper_filter, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
         return -1;
     if (start_router(host, ret) < 0 || capabilities_drop(keep, ret) < 0)
         return -1;
@@ -195,7 +199,8 @@ void host_close(struct host *host)
         (void)loop_run(host->loop, NULL);
         timer_stop(&host->bound);
     }
-    close_fd(&host->self);
     close_fd(&host->agent);
+    close_fd(&host->pod_filter);
+    close_fd(&host->helper_filter);
     free(host->program_folder);
 }

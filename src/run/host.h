@@ -11,8 +11,9 @@
 struct host {
     struct loop *loop;
     struct router_client *router;
-    char *program_folder; /* where sippod itself lies */
-    int self, agent;      /* the programs, opened: sippod (for helpers) and sippod-agent */
+    char *program_folder;          /* where sippod itself lies */
+    int pod_filter, helper_filter; /* system call filters, compiled */
+    int agent;                     /* the program sippod-agent, opened */
     int router_pidfd;
     size_t ending;       /* children that have done their work and are still on their way out */
     struct timer *bound; /* runs while host_close() waits for those */

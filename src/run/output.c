@@ -32,7 +32,9 @@ void output_add(struct output *output, const uint8_t *data, size_t length)
         const uint8_t *end = output->partial.length ? memchr(start, '\n', output->partial.length) : NULL;
         size_t used = end ? (size_t)(end - start) + 1 : output->partial.length;
 
-        if (!end && used < LONGEST)
+        if (used >= LONGEST)
+            used = LONGEST;
+        else if (!end)
             return;
         take_line(output, start, used);
         buffer_drop(&output->partial, used);

@@ -95,6 +95,11 @@ void parts_stop(struct parts *parts, const char *reason)
     fail(parts, text_copy(reason), SIGTERM, IMPATIENT_MS);
 }
 
+void parts_hurry(struct parts *parts)
+{
+    signal_all(parts, SIGKILL);
+}
+
 static void on_part_timeout(void *user)
 {
     struct parts *parts = user;
@@ -218,10 +223,13 @@ static void start(struct parts *parts, struct ua_run *run)
             .port = SIP_PORT,
         };
     sipp_arguments(config->sipp, config->test, run->scenario, config->dut, &container.process.args);
+    if (sipp_needs_raw_socket(config->folder_fd, run->scenario))
+        strings_add(&container.process.capabilities, "CAP_NET_RAW");
     log_command(parts, run->scenario->ua, &container.process.args);
     parts->running++;
     run->process = pod_run(config->pod, &container, false, &callbacks, run);
     strings_free(&container.process.args);
+    strings_free(&container.process.capabilities);
 }
 
 /* ---- one part ---- */

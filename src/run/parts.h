@@ -34,3 +34,6 @@ struct parts *parts_start(const struct parts_config *config, void (*done)(void *
 
 /* Ends all of it with this reason: SIGTERM, SIGKILL after a second. done() follows. */
 void parts_stop(struct parts *parts, const char *reason);
+
+/* The same, without patience: SIGKILL. */
+void parts_hurry(struct parts *parts);

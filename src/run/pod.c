@@ -41,36 +41,45 @@
 /* ---- the first process ---- */
 
 struct first {
-    int agent, ctl, io, stage;
+    int agent, filter, ctl, io, stage;
     char **arguments;
 };
 
 static void fail_stage(const struct first *first, const struct error *error)
 {
-    (void)send(first->stage, error_text(error), strlen(error_text(error)), MSG_NOSIGNAL);
+    cleanup_free char *text = text_format("%d %s", error->sys, error_text(error));
+
+    (void)send(first->stage, text, strlen(text), MSG_NOSIGNAL);
     _exit(127);
 }
 
-static void first_process(const struct first *first)
+/* It keeps nothing but what it was given: with sippod's end of a channel in hand it would not see sippod go.
+ */
+static void first_process(const struct first *given)
 {
     char *environment[] = {NULL};
     struct error *error = NULL;
     char go[sizeof STAGE_GO];
+    struct first first = {
+        .arguments = given->arguments, .ctl = 3, .io = 4, .filter = 5, .stage = 6, .agent = 7};
 
     (void)setsid(); /* the terminal's signals are for sippod */
     process_reset_signals();
-    if (recv(first->stage, go, sizeof go, 0) <= 0)
+    if (process_keep_only((const int[]){given->ctl, given->io, given->filter, given->stage, given->agent},
+                          5) < 0 ||
+        recv(first.stage, go, sizeof go, 0) <= 0)
         _exit(127); /* sippod has gone */
     if (namespaces_unshare_pod(&error) < 0)
-        fail_stage(first, error);
-    if (socket_send(first->stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0)
+        fail_stage(&first, error);
+    if (socket_send(first.stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0)
         _exit(127);
     if (process_standard_streams(-1, STDERR_FILENO, &error) < 0 ||
         capabilities_hand_on(AGENT_CAPABILITIES, &error) < 0)
-        fail_stage(first, error);
-    process_exec(first->agent, first->arguments, environment, (const int[]){first->ctl, first->io}, 2);
+        fail_stage(&first, error);
+    process_exec(first.agent, first.arguments, environment, (const int[]){first.ctl, first.io, first.filter},
+                 3);
     error_sys(&error, ERROR_HOST, errno, "cannot run sippod-agent");
-    fail_stage(first, error);
+    fail_stage(&first, error);
 }
 
 static void agent_arguments(const struct mounts_plan *plan, struct strings *arguments)
@@ -78,6 +87,7 @@ static void agent_arguments(const struct mounts_plan *plan, struct strings *argu
     static const char *const modes[] = {"throwaway", "readonly", "host"};
 
     strings_add(arguments, "sippod-agent");
+    strings_add(arguments, "--filter");
     strings_addf(arguments, "--fs=%s", modes[plan->mode]);
     for (size_t i = 0; i < plan->writable.count; i++)
         strings_addf(arguments, "--writable=%s", plan->writable.list[i]);
@@ -155,6 +165,17 @@ static int open_namespaces(struct pod *pod, struct error **ret)
     return 0;
 }
 
+/* "<errno> <sentence>" */
+static void take_failure(const char *text, size_t length, struct error **ret)
+{
+    cleanup_free char *copy = text_slice(text, length);
+    char *sentence;
+    long sys = strtol(copy, &sentence, 10);
+
+    error_set(ret, ERROR_HOST, "the pod cannot be made:%s", sentence);
+    (*ret)->sys = (int)sys;
+}
+
 static void on_stage(void *user, uint32_t events)
 {
     struct pod *pod = user;
@@ -171,7 +192,7 @@ static void on_stage(void *user, uint32_t events)
         return;
     }
     if ((size_t)length != strlen(STAGE_NAMESPACES) || memcmp(text, STAGE_NAMESPACES, (size_t)length) != 0) {
-        error_set(&error, ERROR_HOST, "%.*s", (int)length, text);
+        take_failure(text, (size_t)length, &error);
         report_up(pod, error);
         return;
     }
@@ -236,7 +257,8 @@ static int fork_first(struct pod *pod, const struct mounts_plan *mounts, int ctl
                       struct error **ret)
 {
     cleanup_strings struct strings arguments = {0};
-    struct first first = {.agent = pod->host->agent, .ctl = ctl, .io = io, .stage = stage};
+    struct first first = {
+        .agent = pod->host->agent, .filter = pod->host->pod_filter, .ctl = ctl, .io = io, .stage = stage};
 
     agent_arguments(mounts, &arguments);
     first.arguments = arguments.list;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ enum kind { OPEN = 1, RUNNING, DONE, FAILED };
 struct message {
     uint32_t kind;
     uint32_t length; /* of the text */
+    int sys;         /* the errno behind it */
     struct pod_capture_result result;
     char text[400];
 };
@@ -45,7 +47,7 @@ struct pod_capture {
 
 /* ---- the helper's side ---- */
 
-enum { CONTROL_FD = 3, USER_FD, NETWORK_FD, FOLDER_FD };
+enum { CONTROL_FD = 3, USER_FD, NETWORK_FD, FOLDER_FD, FILTER_FD, HANDED = FILTER_FD - CONTROL_FD + 1 };
 
 static int say(enum kind kind, const struct sniffer_counts *counts, const struct error *error)
 {
@@ -56,6 +58,7 @@ static int say(enum kind kind, const struct sniffer_counts *counts, const struct
     if (error) {
         snprintf(message.text, sizeof message.text, "%s", error_text(error));
         message.length = (uint32_t)strlen(message.text);
+        message.sys = error->sys;
     }
     return socket_send(CONTROL_FD, &message, sizeof message, -1);
 }
@@ -80,20 +83,20 @@ static struct sniffer *open_sniffer(const char *file, struct error **ret)
     };
     struct sniffer *sniffer = sniffer_open(&config, ret);
 
-    if (sniffer && (capabilities_drop(0, ret) < 0 || seccomp_helper(ret) < 0)) {
+    if (sniffer && (capabilities_drop(0, ret) < 0 || seccomp_load_file(FILTER_FD, ret) < 0)) {
         sniffer_close(sniffer);
         return NULL;
     }
     return sniffer;
 }
 
-int pod_capture_helper(int argc, char **argv)
+static int helper(const char *file)
 {
     cleanup_error struct error *error = NULL;
     struct sniffer_counts counts = {0};
     struct sniffer *sniffer;
 
-    if (argc != 2 || process_die_with_parent(CONTROL_FD, &error) < 0)
+    if (process_die_with_parent(CONTROL_FD, &error) < 0)
         return 1;
     if (namespaces_join(USER_FD, NETWORK_FD, &error) < 0) {
         (void)say(FAILED, NULL, error);
@@ -103,7 +106,7 @@ int pod_capture_helper(int argc, char **argv)
     close(NETWORK_FD);
     if (!wait_for_open())
         return 0;
-    sniffer = open_sniffer(argv[1], &error);
+    sniffer = open_sniffer(file, &error);
     if (!sniffer || say(RUNNING, NULL, NULL) < 0) {
         (void)say(FAILED, NULL, error);
         return 1;
@@ -159,8 +162,10 @@ static void take_end(struct pod_capture *capture, const struct message *message)
         capture->result = message->result;
     if (!message)
         error_set(&capture->error, ERROR_FAILED, "the sniffer has ended unexpectedly");
-    else if (message->kind == FAILED)
+    else if (message->kind == FAILED) {
         error_set(&capture->error, ERROR_FAILED, "%.*s", (int)message->length, message->text);
+        capture->error->sys = message->sys;
+    }
     if (capture->stopping)
         finish(capture);
     else
@@ -184,15 +189,18 @@ static void on_message(void *user, uint32_t events)
         take_end(capture, &message);
 }
 
-static void helper_child(const struct host *host, const int fds[4], const char *file)
+/* The helper is a fork of sippod without exec: loading libpcap and what that brings along would cost more
+ * than all that it does. It keeps the descriptors that it needs and nothing else of sippod's. */
+static void helper_child(const int fds[HANDED], const char *file)
 {
-    char *arguments[] = {(char *)CAPTURE_HELPER, (char *)file, NULL};
-    char *environment[] = {NULL};
+    cleanup_free char *name = text_copy(file);
 
     (void)setsid(); /* the terminal's signals are for sippod */
     process_reset_signals();
-    process_exec(host->self, arguments, environment, fds, 4);
-    _exit(127);
+    (void)prctl(PR_SET_NAME, "sippod-sniffer");
+    if (process_keep_only(fds, HANDED) < 0)
+        _exit(1);
+    _exit(helper(name));
 }
 
 struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int network_namespace,
@@ -208,7 +216,8 @@ struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int
         return NULL;
     pid = process_fork(0, &pidfd, ret);
     if (pid == 0)
-        helper_child(host, (const int[]){ends[1], user_namespace, network_namespace, folder}, file);
+        helper_child((const int[]){ends[1], user_namespace, network_namespace, folder, host->helper_filter},
+                     file);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);

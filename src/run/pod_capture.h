@@ -29,7 +29,3 @@ void pod_capture_stop(struct pod_capture *capture,
                       void (*done)(void *user, const struct pod_capture_result *result,
                                    const struct error *error),
                       void *user);
-
-/* The helper's main(). */
-#define CAPTURE_HELPER "sippod-sniffer"
-int pod_capture_helper(int argc, char **argv);

@@ -1,9 +1,14 @@
 #include "src/run/pod_process.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "src/base/memory.h"
+
+#define UNHEARD_MS                                                                                           \
+    2000 /* after SIGKILL a process is known to have ended within this, or the pod is killed                 \
+          */
 
 struct pod_process {
     struct pod *pod;
@@ -14,6 +19,7 @@ struct pod_process {
     uint64_t stdio, errors;   /* streams */
     bool told, streams_ended; /* the exit event came; the stdio stream has ended */
     struct process_end end;
+    struct timer *kill_timer; /* runs after SIGKILL */
     struct pod_process *next;
 };
 
@@ -28,6 +34,7 @@ static void unlink_process(struct pod *pod, const struct pod_process *process)
 
 static void free_process(struct pod_process *process)
 {
+    timer_stop(&process->kill_timer);
     free(process->container);
     free(process->id);
     free(process);
@@ -110,6 +117,15 @@ struct pod_process *pod_run(struct pod *pod, struct container_message *container
     return process;
 }
 
+/* SIGKILL cannot be ignored, so it is the agent that does not answer: the pod has to go as a whole. */
+static void on_unheard(void *user)
+{
+    struct pod_process *process = user;
+
+    process->kill_timer = NULL;
+    (void)process_signal(process->pod->pidfd, SIGKILL, NULL);
+}
+
 void pod_process_kill(struct pod_process *process, int signal, bool all)
 {
     struct kill_message message = {.container = process->container, .signal = signal, .all = all};
@@ -118,6 +134,8 @@ void pod_process_kill(struct pod_process *process, int signal, bool all)
     if (process->exec && !all)
         message.process = process->id;
     json = kill_message_encode(&message);
+    if (signal == SIGKILL && !process->kill_timer)
+        process->kill_timer = loop_after(process->pod->host->loop, UNHEARD_MS, on_unheard, process);
     /* That it has ended meanwhile is not worth a word. */
     wire_client_send(process->pod->client, process->exec && !all ? CTL_SIGNALPROCESS : CTL_KILLCONTAINER,
                      json, strlen(json), NULL, NULL);

@@ -1,22 +1,23 @@
 #include "src/run/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
-
-/* The signals that end a run, with its rollback. A second one, whichever, skips what scripts are left. */
-static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+#include "src/report/junit.h"
+#include "src/run/environment.h"
+#include "src/run/limits.h"
+#include "src/run/schedule.h"
+#include "src/run/signals.h"
 
 struct run {
     const struct run_options *options;
@@ -29,11 +30,11 @@ struct run {
     struct mounts_plan mounts;
     struct test_context context;
     struct results results;
-    int signal_fd;
+    struct signals *signals;
+    struct environment environment;
     int signal;         /* that ended the run, 0: none */
     struct error *lost; /* the router ended: no more tests can be run */
-    struct test_run *running;
-    size_t next; /* test to start */
+    struct schedule *schedule;
     int64_t started_ns;
 };
 
@@ -50,37 +51,6 @@ static int load_suite(struct run *run)
     for (size_t i = 0; i < problems.count; i++)
         fprintf(stderr, "sippod: %s\n", problems.list[i]);
     return -1;
-}
-
-/* SIPp and scripts get the caller's environment, less what would change how programs are loaded or make them
- * write keys elsewhere. Values that are not text cannot be passed on, and are left out. */
-static void copy_environment(struct test_context *context)
-{
-    size_t count = 0;
-
-    while (environ[count])
-        count++;
-    context->envs = memory_new((count + 1) * sizeof *context->envs);
-    for (size_t i = 0; i < count; i++) {
-        const char *equals = strchr(environ[i], '=');
-        struct environment_message *env = &context->envs[context->env_count];
-
-        if (!equals || equals == environ[i] || strncmp(environ[i], "LD_", 3) == 0 ||
-            strncmp(environ[i], "SSLKEYLOGFILE=", 14) == 0 || !text_is_utf8(environ[i]))
-            continue;
-        env->name = text_slice(environ[i], (size_t)(equals - environ[i]));
-        env->value = text_copy(equals + 1);
-        context->env_count++;
-    }
-}
-
-static void free_environment(struct test_context *context)
-{
-    for (size_t i = 0; i < context->env_count; i++) {
-        free(context->envs[i].name);
-        free(context->envs[i].value);
-    }
-    free(context->envs);
 }
 
 /* A program of the user's own may lie below /tmp, where a pod has a folder of its own; its libraries beside
@@ -103,8 +73,8 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
     *ret_sipp = sipp_find(run->options->sipp, ret);
     if (!*ret_sipp)
         return -1;
-    if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
-        return error_sys(ret, ERROR_HOST, errno, "cannot read the limit of descriptors");
+    if (limits_raise_descriptors(&descriptors, ret) < 0)
+        return -1;
     run->sipp = (struct sipp_options){
         .program = *ret_sipp,
         .transport = "u1",
@@ -128,48 +98,26 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,
     };
-    copy_environment(&run->context);
+    environment_copy(&run->environment);
+    run->context.envs = run->environment.list;
+    run->context.env_count = run->environment.count;
     return results_folder_open(run->options->results, &run->folder, ret);
 }
 
 /* ---- signals ---- */
 
-static void on_signal(void *user, uint32_t events)
+static void on_signal(void *user, int signal)
 {
     struct run *run = user;
-    struct signalfd_siginfo info;
+    cleanup_free char *why = text_format("interrupted by %s", process_signal_name(signal));
+    bool first = !run->signal;
 
-    (void)events;
-    while (read(run->signal_fd, &info, sizeof info) == sizeof info) {
-        cleanup_free char *why = NULL;
-        bool first = !run->signal;
-
-        if (first)
-            run->signal = (int)info.ssi_signo;
-        why = text_format("interrupted by %s", process_signal_name((int)info.ssi_signo));
-        if (run->running && first)
-            test_run_interrupt(run->running, why);
-        else if (run->running && info.ssi_signo != SIGPIPE) /* that comes with every line nobody reads */
-            test_run_hurry(run->running);
-    }
-}
-
-/* What the caller has set to be ignored (nohup, a shell's background job) stays so. */
-static int watch_signals(struct run *run, struct error **ret)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ending_signals / sizeof *ending_signals; i++) {
-        struct sigaction action;
-
-        if (sigaction(ending_signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, ending_signals[i]);
-    }
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-        (run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-        return error_sys(ret, ERROR_HOST, errno, "cannot watch for signals");
-    return loop_watch(run->loop, run->signal_fd, EPOLLIN, on_signal, run, ret) ? 0 : -1;
+    if (first)
+        run->signal = signal;
+    if (run->schedule && first)
+        schedule_interrupt(run->schedule, why);
+    else if (run->schedule && signal != SIGPIPE) /* that comes with every line nobody reads */
+        schedule_hurry(run->schedule);
 }
 
 static void on_router_lost(void *user, const struct error *why)
@@ -179,32 +127,29 @@ static void on_router_lost(void *user, const struct error *why)
     if (run->lost)
         return;
     error_set(&run->lost, ERROR_FAILED, "%s", error_text(why));
-    if (run->running)
-        test_run_interrupt(run->running, error_text(why));
+    if (run->schedule)
+        schedule_interrupt(run->schedule, error_text(why));
 }
 
 /* ---- the tests ---- */
 
-static void start_next(struct run *run);
-
-static void on_test_ended(void *user, struct test_result *result)
+static void on_all_ended(void *user)
 {
-    struct run *run = user;
-
-    run->running = NULL;
-    results_add(&run->results, result);
-    start_next(run);
+    loop_quit(((struct run *)user)->loop);
 }
 
-static void start_next(struct run *run)
+static void start_tests(struct run *run)
 {
-    if (run->signal || run->lost || run->next == run->suite.test_count) {
-        loop_quit(run->loop);
-        return;
-    }
-    run->running = test_run_start(&run->context, &run->suite.tests[run->next], (unsigned)run->next + 1,
-                                  on_test_ended, run);
-    run->next++;
+    size_t jobs = run->options->jobs ? run->options->jobs : limits_auto_jobs();
+    cleanup_free char *why = NULL;
+    struct schedule_options options = {.fail_fast = run->options->fail_fast};
+
+    if (jobs > run->suite.test_count)
+        jobs = run->suite.test_count;
+    options.jobs = limits_allowed_jobs(&run->suite, jobs, &why);
+    if (why)
+        fprintf(stderr, "sippod: %s\n", why);
+    run->schedule = schedule_start(&run->context, &run->suite, &options, &run->results, on_all_ended, run);
 }
 
 static int exit_code(const struct run *run)
@@ -212,6 +157,27 @@ static int exit_code(const struct run *run)
     if (run->signal)
         return 128 + run->signal;
     return run->lost || results_count(&run->results, VERDICT_FAIL) ? 1 : 0;
+}
+
+/* Written beside the rest; found out at the start rather than after an hour that it cannot be. */
+static int check_junit(const struct run *run, struct error **ret)
+{
+    cleanup_fd int fd = -1;
+
+    if (!run->options->junit)
+        return 0;
+    fd = open(run->options->junit, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    return fd < 0 ? error_sys(ret, ERROR_INPUT, errno, "--junit %s", run->options->junit) : 0;
+}
+
+static int write_junit(const struct run *run, struct error **ret)
+{
+    cleanup_free char *text = NULL;
+
+    if (!run->options->junit)
+        return 0;
+    text = junit_text(&run->results, run->folder.path);
+    return file_write(AT_FDCWD, run->options->junit, text, strlen(text), 0644, ret);
 }
 
 static void conclude(struct run *run)
@@ -224,11 +190,12 @@ static void conclude(struct run *run)
     results->partial = results->count < results->planned || run->signal;
     results->duration_s = (double)(loop_now_ns() - run->started_ns) / 1e9;
     results->exit_code = exit_code(run);
-    if (results_write_json(results, run->folder.fd, &error) < 0) {
-        fprintf(stderr, "sippod: %s: %s\n", run->folder.path, error_text(error));
+    if (results_write_json(results, run->folder.fd, &error) < 0 || write_junit(run, &error) < 0) {
+        fprintf(stderr, "sippod: %s\n", error_text(error));
         if (!results->exit_code)
             results->exit_code = 1;
     }
+    results_folder_finish(&run->folder);
     if (run->lost)
         fprintf(stderr, "sippod: %s\n", error_text(run->lost));
     progress_summary(&run->progress, results);
@@ -240,35 +207,38 @@ static int run_tests(struct run *run, struct error **ret)
     int result = -1;
 
     run->loop = loop_new(ret);
-    if (!run->loop || watch_signals(run, ret) < 0 || prepare(run, &sipp, ret) < 0)
+    if (!run->loop || !(run->signals = signals_watch(run->loop, on_signal, run, ret)) ||
+        check_junit(run, ret) < 0 || prepare(run, &sipp, ret) < 0)
         return -1;
     if (host_open(&run->host, run->loop, on_router_lost, run, ret) == 0) {
         run->started_ns = loop_now_ns();
         run->results.started = time(NULL);
-        start_next(run);
+        start_tests(run);
         result = loop_run(run->loop, ret);
         if (result == 0)
             conclude(run);
     }
+    schedule_free(run->schedule);
+    run->schedule = NULL;
     host_close(&run->host);
     return result;
 }
 
 static void run_free(struct run *run)
 {
-    free_environment(&run->context);
+    environment_free(&run->environment);
     strings_free(&run->mounts.readable);
     results_folder_close(&run->folder);
     results_free(&run->results);
+    signals_free(run->signals);
     loop_free(run->loop);
-    close_fd(&run->signal_fd);
     suite_free(&run->suite);
     error_free(run->lost);
 }
 
 int run_suite(const struct run_options *options)
 {
-    struct run run = {.options = options, .signal_fd = -1, .folder = {.fd = -1}};
+    struct run run = {.options = options, .folder = {.fd = -1, .journal = -1}};
     cleanup_error struct error *error = NULL;
     int code = ERROR_INPUT;
 

@@ -1,4 +1,4 @@
-/* A run: suites' tests one after the other on one event loop, signals, results. */
+/* A run: a suite's tests on one event loop, signals, results. */
 #pragma once
 
 #include "src/run/test.h"
@@ -7,10 +7,12 @@ struct run_options {
     struct strings paths; /* suite, or tests of one suite */
     struct suite_filter filter;
     char *results, *sipp;
+    char *junit; /* file to write, NULL: none */
     enum keep keep;
     enum mounts_mode mounts;
     enum progress_level progress;
-    bool pcap;
+    bool pcap, fail_fast;
+    size_t jobs;      /* tests at once, 0: as many as the host can well take */
     double timeout_s; /* of a test, 0: none */
 };
 

@@ -67,6 +67,15 @@ void sipp_arguments(const struct sipp_options *options, const struct test *test,
     add(arguments, "-nostdin", NULL);
 }
 
+bool sipp_needs_raw_socket(int folder, const struct scenario *scenario)
+{
+    cleanup_free char *text = NULL;
+    size_t length;
+
+    return file_read(folder, scenario->file, MOST_BYTES, &text, &length, NULL) == 0 &&
+           (strstr(text, "play_pcap_") || strstr(text, "play_dtmf"));
+}
+
 const char *sipp_protocol(const char *transport)
 {
     return *transport == 'u' ? "udp" : "tcp";

@@ -26,6 +26,9 @@ const char *sipp_protocol(const char *transport);
 /* "a call failed" and the like for an exit code. */
 const char *sipp_exit_text(int exit_code);
 
+/* Whether the scenario in `folder` plays a pcap or DTMF, for which SIPp opens a raw socket. */
+bool sipp_needs_raw_socket(int folder, const struct scenario *scenario);
+
 /* The name without .xml, from which SIPp's files are named; the caller frees it. */
 char *sipp_stem(const struct scenario *scenario);
 

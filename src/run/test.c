@@ -6,10 +6,12 @@
  *   logs             close
  *   pod              end PID 1, wait for it
  *   capture          drain, close the file
+ *   DUT              SIGTERM, SIGKILL
  *   before.sh        after.sh
  */
 #include "src/run/test_run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "src/base/memory.h"
@@ -38,7 +40,9 @@ static void enter(struct test_run *run, enum state state, double took_s, double 
         abort(); /* a fault of the program, not of the suite */
     run->state = state;
     strings_add(&run->result->states, state_name(state));
-    progress_state(run->context->progress, &line);
+    if (state != STATE_NOT_READY ||
+        !run->no_room) /* else it may yet have another turn: the schedule's to tell */
+        progress_state(run->context->progress, &line);
     log_line(run->log, LOG_LEVEL_INFO, "%s%s%s", line.state, reason ? ": " : "", reason ? reason : "");
 }
 
@@ -66,8 +70,9 @@ static void add_reason(struct test_run *run, const char *reason)
 
 static void end(struct test_run *run)
 {
-    void (*ended)(void *user, struct test_result *result) = run->ended;
+    void (*ended)(void *user, struct test_result *result, bool no_room) = run->ended;
     struct test_result *result = run->result;
+    bool no_room = run->no_room && result->clean;
     void *user = run->user;
 
     result->verdict = result->outcome == OUTCOME_SUCCESS && result->clean ? VERDICT_PASS : VERDICT_FAIL;
@@ -76,7 +81,7 @@ static void end(struct test_run *run)
     run_folder_close(&run->folder);
     free(run->why);
     free(run);
-    ended(user, result);
+    ended(user, result, no_room);
 }
 
 static void on_rolled_back(void *user, const struct strings *failures)
@@ -118,14 +123,26 @@ static void clean(struct test_run *run)
 
 /* ---- preparing ---- */
 
+/* A limit of the host that other tests use up, too: with fewer of them there may be room. */
+static bool is_lack_of_room(const struct error *error)
+{
+    static const int reasons[] = {EAGAIN, ENOMEM, ENOSPC, EMFILE, ENFILE, EUSERS};
+
+    for (size_t i = 0; error && i < sizeof reasons / sizeof *reasons; i++)
+        if (error->sys == reasons[i])
+            return true;
+    return false;
+}
+
 /* PREPARING is over without READY. What has been done is undone first, so that one line tells both reasons.
  */
-void test_not_ready(struct test_run *run, const char *reason)
+void test_not_ready(struct test_run *run, const struct error *error)
 {
     if (rollback_running(run->rollback))
         return; /* for another reason, a moment ago */
     run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_NOT_READY;
-    add_reason(run, run->why ? run->why : reason);
+    run->no_room = !run->why && is_lack_of_room(error);
+    add_reason(run, run->why ? run->why : error_text(error));
     log_line(run->log, LOG_LEVEL_ERROR, "%s", run->result->reason);
     run->result->prepare_s = seconds_since(run->entered_ns);
     roll_back(run);
@@ -158,7 +175,7 @@ static void on_parts_over(void *user, const char *failure)
 void test_ready(struct test_run *run)
 {
     const struct test_context *context = run->context;
-    const struct ua *called = test_called(run->test);
+    const char *dut = suite_dut_host(context->suite, run->test);
     struct parts_config config = {
         .pod = run->pod,
         .loop = context->host->loop,
@@ -166,7 +183,7 @@ void test_ready(struct test_run *run)
         .launch_log = run->launch_log,
         .test = run->test,
         .sipp = context->sipp,
-        .dut = called ? called->address : run->test->uas[0].address,
+        .dut = dut ? dut : run->test->uas[0].address,
         .folder = run->folder.path,
         .folder_fd = run->folder.fd,
         .envs = context->envs,
@@ -183,7 +200,7 @@ void test_ready(struct test_run *run)
     run->parts = parts_start(&config, on_parts_over, run);
 }
 
-static void cut_off(struct test_run *run, const char *why)
+void test_cut_off(struct test_run *run, const char *why)
 {
     if (run->why || rollback_running(run->rollback))
         return;
@@ -195,7 +212,7 @@ static void cut_off(struct test_run *run, const char *why)
     else if (run->parts)
         parts_stop(run->parts, why);
     else
-        test_not_ready(run, why);
+        test_not_ready(run, NULL);
 }
 
 static void on_timeout(void *user)
@@ -205,14 +222,14 @@ static void on_timeout(void *user)
     cleanup_free char *why = text_format("not over after its time limit of %g s", limit);
 
     run->timer = NULL;
-    cut_off(run, why);
+    test_cut_off(run, why);
 }
 
 void test_run_interrupt(struct test_run *run, const char *why)
 {
     if (!run->why)
         run->interrupted = true;
-    cut_off(run, why);
+    test_cut_off(run, why);
 }
 
 void test_run_hurry(struct test_run *run)
@@ -220,6 +237,8 @@ void test_run_hurry(struct test_run *run)
     run->hurry = true;
     if (run->script)
         script_kill(run->script);
+    if (run->parts)
+        parts_hurry(run->parts);
 }
 
 static void describe_uas(struct test_run *run)
@@ -247,7 +266,7 @@ static void prepare(void *user)
     run->entered_ns = loop_now_ns();
     if (test_prepare_folder(run, &error) < 0) {
         enter(run, STATE_PREPARING, -1, -1, NULL);
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
         return;
     }
     enter(run, STATE_PREPARING, -1, -1, NULL);
@@ -255,11 +274,12 @@ static void prepare(void *user)
         run->timer = loop_after(run->context->host->loop, (int64_t)(limit * 1000), on_timeout, run);
     if (test_prepare_logs(run, &error) < 0 || test_prepare_files(run, &error) < 0 ||
         test_prepare_pod(run, &error) < 0)
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
 }
 
 struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
-                                void (*ended)(void *user, struct test_result *result), void *user)
+                                void (*ended)(void *user, struct test_result *result, bool no_room),
+                                void *user)
 {
     struct test_run *run = memory_new(sizeof *run);
 

@@ -30,12 +30,14 @@ struct test_context {
 struct test_run;
 
 /* Starts the test. ended(user, result) is called once, never from in here, when it is CLEAN, DIRTY or NOT
- * READY and nothing of it is left but its results, which the callee takes. The object is freed. */
+ * READY and nothing of it is left but its results, which the callee takes. `no_room`: it is NOT READY only
+ * because the host had no room for another pod. The object is freed. */
 struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
-                                void (*ended)(void *user, struct test_result *result), void *user);
+                                void (*ended)(void *user, struct test_result *result, bool no_room),
+                                void *user);
 
 /* Ends it early, with its rollback; after.sh is run where before.sh was started. */
 void test_run_interrupt(struct test_run *run, const char *why);
 
-/* Scripts that run are killed, and no other is started. */
+/* What runs is killed, and no other script is started. */
 void test_run_hurry(struct test_run *run);

@@ -4,6 +4,7 @@
 
 #include "src/base/log.h"
 #include "src/base/rollback.h"
+#include "src/run/dut.h"
 #include "src/run/parts.h"
 #include "src/run/pod.h"
 #include "src/run/pod_capture.h"
@@ -21,22 +22,26 @@ struct test_run {
     struct log *log, *launch_log;
     struct pod *pod;
     struct pod_capture *capture;
+    struct dut *dut;
     struct script *script; /* running */
     struct parts *parts;   /* running */
     struct timer *timer;   /* of the whole test */
     bool interrupted;      /* by a signal */
     bool hurry, dirty, pod_lost;
+    bool no_room;       /* for another pod */
     char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
-    void (*ended)(void *user, struct test_result *result);
+    void (*ended)(void *user, struct test_result *result, bool no_room);
     void *user;
 };
 
 /* test.c */
 void test_undone(struct test_run *run,
-                 const struct error *error);                   /* an undo is over; error NULL: it succeeded */
-void test_not_ready(struct test_run *run, const char *reason); /* PREPARING is over without READY */
-void test_ready(struct test_run *run);                         /* and with it */
+                 const struct error *error); /* an undo is over; error NULL: it succeeded */
+void test_not_ready(struct test_run *run, const struct error *error); /* PREPARING is over without READY */
+void test_ready(struct test_run *run);                                /* and with it */
+
+void test_cut_off(struct test_run *run, const char *why); /* ends it, whatever it does */
 
 /* test_steps.c: the steps, in this order; each pushes its undo. The last goes on by itself and ends in one of
  * the two above. */

@@ -1,4 +1,6 @@
 /* The steps of PREPARING, each with its undo. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,14 +60,14 @@ int test_prepare_logs(struct test_run *run, struct error **ret)
 
 static void collect_keywords(const struct test_run *run, struct keywords *keywords)
 {
-    const struct ua *called = test_called(run->test);
+    const char *dut = suite_dut_host(run->context->suite, run->test);
 
     keywords_add(keywords, "test.name", run->test->name);
     keywords_add(keywords, "test.run_id", run->folder.run_id);
     keywords_add(keywords, "test.run_id_number", run->folder.number);
     keywords_add(keywords, "custom_transport", "");
-    if (called)
-        keywords_add(keywords, "dut.host", called->address);
+    if (dut)
+        keywords_add(keywords, "dut.host", dut);
     for (size_t i = 0; i < run->test->ua_count; i++) {
         cleanup_free char *name = text_format("%s.host", run->test->uas[i].name);
 
@@ -90,6 +92,22 @@ static bool is_rendered(const char *name)
     return true;
 }
 
+/* Every test has its own copy of the suite's DUT. */
+static int add_dut_files(const struct test_run *run, const struct keywords *keywords, struct error **ret)
+{
+    cleanup_fd int folder = -1;
+
+    if (mkdirat(run->folder.fd, "dut", 0777) < 0)
+        return error_sys(ret, ERROR_INPUT, errno, "cannot make the folder dut for the suite's DUT");
+    folder = openat(run->folder.fd, "dut", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (folder < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder dut");
+    return file_copy_tree(run->context->suite->dut, folder, ret) < 0 ||
+                   template_render_tree(folder, "dut", keywords, ret) < 0
+               ? -1
+               : 0;
+}
+
 static int render_files(struct test_run *run, struct error **ret)
 {
     cleanup_strings struct strings names = {0};
@@ -100,6 +118,8 @@ static int render_files(struct test_run *run, struct error **ret)
     for (size_t i = 0; i < names.count && result == 0; i++)
         if (is_rendered(names.list[i]))
             result = template_render_file(run->folder.fd, names.list[i], &keywords, ret);
+    if (result == 0 && run->context->suite->dut)
+        result = add_dut_files(run, &keywords, ret);
     keywords_free(&keywords);
     return result;
 }
@@ -107,7 +127,7 @@ static int render_files(struct test_run *run, struct error **ret)
 static int check_called(const struct test_run *run, struct error **ret)
 {
     for (size_t i = 0; i < run->test->scenario_count; i++)
-        if (!run->test->scenarios[i].server && !test_called(run->test))
+        if (!run->test->scenarios[i].server && !suite_dut_host(run->context->suite, run->test))
             return error_set(ret, ERROR_INPUT, "%s has nobody to call: there is no UAS in the first part",
                              run->test->scenarios[i].ua);
     return 0;
@@ -131,7 +151,7 @@ static void on_before_over(void *user, const struct error *error)
     if (!error || run->interrupted)
         rollback_push(run->rollback, "after.sh", undo_scripts, run);
     if (error || run->why)
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
     else
         test_ready(run);
 }
@@ -162,9 +182,14 @@ static void run_script(struct test_run *run, const char *name,
 
 static void run_before(struct test_run *run)
 {
-    if (run->pod_lost)
-        test_not_ready(run, "the pod has ended");
-    else if (has_file(run, "before.sh"))
+    if (run->pod_lost) {
+        cleanup_error struct error *error = NULL;
+
+        error_set(&error, ERROR_FAILED, "the pod has ended");
+        test_not_ready(run, error);
+        return;
+    }
+    if (has_file(run, "before.sh"))
         run_script(run, "before.sh", on_before_over);
     else
         on_before_over(run, NULL);
@@ -197,6 +222,74 @@ static void undo_scripts(void *user)
     }
 }
 
+/* ---- the DUT ---- */
+
+static void on_dut_ready(void *user, const struct error *error)
+{
+    struct test_run *run = user;
+
+    if (error)
+        test_not_ready(run, error);
+    else
+        run_before(run);
+}
+
+/* A DUT that ends while it is needed is what the test has found. */
+static void on_dut_ended(void *user, const struct error *error)
+{
+    struct test_run *run = user;
+
+    log_line(run->log, LOG_LEVEL_ERROR, "%s", error_text(error));
+    if (run->parts)
+        parts_stop(run->parts, error_text(error));
+    else
+        test_cut_off(run, error_text(error));
+}
+
+static const struct dut_callbacks dut_callbacks = {.ready = on_dut_ready, .ended = on_dut_ended};
+
+static void on_dut_stopped(void *user)
+{
+    struct test_run *run = user;
+
+    test_undone(run, NULL);
+}
+
+static void undo_dut(void *user)
+{
+    struct test_run *run = user;
+
+    dut_stop(steal_pointer(&run->dut), on_dut_stopped, run);
+}
+
+static void start_dut(struct test_run *run)
+{
+    const struct test_context *context = run->context;
+    cleanup_free char *folder = text_format("%s/dut", run->folder.path);
+    cleanup_error struct error *error = NULL;
+    struct dut_config config = {
+        .pod = run->pod,
+        .loop = context->host->loop,
+        .folder_fd = run->folder.fd,
+        .folder = folder,
+        .port = context->suite->config.dut_port,
+        .envs = context->envs,
+        .env_count = context->env_count,
+    };
+
+    if (!context->suite->dut) {
+        run_before(run);
+        return;
+    }
+    log_line(run->log, LOG_LEVEL_INFO, "starting the DUT");
+    run->dut = dut_start(&config, &dut_callbacks, run, &error);
+    if (!run->dut) {
+        test_not_ready(run, error);
+        return;
+    }
+    rollback_push(run->rollback, "DUT", undo_dut, run);
+}
+
 /* ---- the pod and its capture ---- */
 
 static void on_capture_running(void *user, const struct error *error)
@@ -204,9 +297,9 @@ static void on_capture_running(void *user, const struct error *error)
     struct test_run *run = user;
 
     if (error)
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
     else
-        run_before(run);
+        start_dut(run);
 }
 
 static void on_captured(void *user, const struct pod_capture_result *result, const struct error *error)
@@ -243,7 +336,7 @@ static void on_namespaces(void *user)
                                      file, on_capture_running, run, &error);
     if (!run->capture) {
         free(file);
-        test_not_ready(run, error_text(error));
+        test_not_ready(run, error);
         return;
     }
     run->result->pcap = file;
@@ -254,15 +347,12 @@ static void on_pod_up(void *user, const struct error *error)
 {
     struct test_run *run = user;
 
-    if (error) {
-        cleanup_free char *reason = text_format("the pod cannot be made: %s", error_text(error));
-
-        test_not_ready(run, reason);
-    } else if (run->capture) {
+    if (error)
+        test_not_ready(run, error);
+    else if (run->capture)
         pod_capture_open(run->capture);
-    } else {
-        run_before(run);
-    }
+    else
+        start_dut(run);
 }
 
 /* Its processes have been told already, and with them the step that was under way; later ones look first. */
@@ -308,10 +398,12 @@ int test_prepare_pod(struct test_run *run, struct error **ret)
     const struct mounts_plan *shared = run->context->mounts;
     struct mounts_plan mounts = {.mode = shared->mode};
     struct pod_config config = {.mounts = &mounts, .address_count = run->test->ua_count};
-    cleanup_free const char **addresses = memory_array(NULL, run->test->ua_count, sizeof *addresses);
+    cleanup_free const char **addresses = memory_array(NULL, run->test->ua_count + 1, sizeof *addresses);
 
     for (size_t i = 0; i < run->test->ua_count; i++)
         addresses[i] = run->test->uas[i].address;
+    if (run->context->suite->dut)
+        addresses[config.address_count++] = SUITE_DUT_ADDRESS;
     for (size_t i = 0; i < shared->readable.count; i++)
         strings_add(&mounts.readable, shared->readable.list[i]);
     strings_add(&mounts.writable, run->folder.path);

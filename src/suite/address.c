@@ -96,3 +96,12 @@ const struct ua *test_called(const struct test *test)
         }
     return NULL;
 }
+
+const char *suite_dut_host(const struct suite *suite, const struct test *test)
+{
+    const struct ua *called = test_called(test);
+
+    if (suite->dut)
+        return SUITE_DUT_ADDRESS;
+    return called ? called->address : NULL;
+}

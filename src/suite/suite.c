@@ -254,6 +254,24 @@ static void add_path(struct suite *suite, const char *path, struct strings *prob
     add_test(suite, basename(last), problems);
 }
 
+/* What the suite itself says, beside its tests. */
+static void add_suite(struct suite *suite, struct strings *problems)
+{
+    cleanup_error struct error *error = NULL;
+
+    if (suite_config_load(suite->folder, &suite->config, &error) < 0)
+        strings_add(problems, error_text(error));
+    if (is_folder(suite->folder, "DUT")) {
+        cleanup_free char *script = NULL;
+
+        suite->dut = text_format("%s/DUT", suite->folder);
+        script = text_format("%s/dut.sh", suite->dut);
+        if (access(script, R_OK) < 0)
+            strings_addf(problems, "%s: %s; it starts the DUT and stays in the foreground", script,
+                         strerror(errno));
+    }
+}
+
 int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *suite,
                struct strings *problems)
 {
@@ -276,6 +294,8 @@ int suite_load(const struct strings *paths, const struct suite_filter *filter, s
         for (size_t i = 0; i < paths->count; i++)
             add_path(suite, paths->list[i], problems);
     }
+    if (suite->folder)
+        add_suite(suite, problems);
     patterns_free(&only);
     patterns_free(&exclude);
     return problems->count == before ? 0 : -1;
@@ -301,5 +321,6 @@ void suite_free(struct suite *suite)
     free(suite->tests);
     free(suite->folder);
     free(suite->name);
+    free(suite->dut);
     *suite = (struct suite){0};
 }

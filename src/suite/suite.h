@@ -36,9 +36,16 @@ struct test {
     struct test_config config;
 };
 
+/* What a sippod.conf says. */
+struct suite_config {
+    unsigned dut_port; /* where the DUT answers, 5060 unless said */
+};
+
 struct suite {
-    char *folder;       /* absolute */
-    char *name;         /* its last component */
+    char *folder; /* absolute */
+    char *name;   /* its last component */
+    char *dut;    /* its DUT folder: every test has a DUT of its own; NULL: none */
+    struct suite_config config;
     struct test *tests; /* by name, in order of bytes */
     size_t test_count;
 };
@@ -63,6 +70,12 @@ void scenario_free(struct scenario *scenario);
  * 2544), names that say the same number (ua1, ua01) or too large a one take what is free. */
 void suite_assign_addresses(struct test *test);
 
+/* The address of a DUT that the suite starts. */
+#define SUITE_DUT_ADDRESS "198.18.0.1"
+
+/* Whom UACs call, and {{dut.host}}: the suite's DUT, else test_called(); NULL: nobody. */
+const char *suite_dut_host(const struct suite *suite, const struct test *test);
+
 /* The UA that UACs call where there is no DUT: the UAS with the lowest number in the first part; NULL: none.
  */
 const struct ua *test_called(const struct test *test);
@@ -70,5 +83,8 @@ const struct ua *test_ua(const struct test *test, const char *name);
 
 /* test.conf in `folder` (absent: defaults). Errors say file:line. */
 int test_config_load(const char *folder, struct test_config *ret_config, struct error **ret);
-/* The same from memory; `name` is for errors. */
+/* sippod.conf in the suite's folder (absent: defaults). */
+int suite_config_load(const char *folder, struct suite_config *ret_config, struct error **ret);
+
+/* test.conf from memory; `name` is for errors. */
 int test_config_parse(const char *name, const char *text, struct test_config *ret_config, struct error **ret);

@@ -161,3 +161,42 @@ int template_render_file(int folder, const char *name, const struct keywords *ke
         return 0;
     return file_write(folder, name, out.data, out.length, status.st_mode & 07777, ret);
 }
+
+/* Errors shall name the file as the reader knows it, from the run folder on. */
+static int render_entry(int folder, const char *path, const char *name, const struct keywords *keywords,
+                        struct error **ret)
+{
+    cleanup_free char *below = text_format("%s/%s", path, name);
+    cleanup_free char *text = NULL;
+    cleanup_fd int fd = -1;
+    struct stat status;
+    size_t length;
+
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot look at %s", below);
+    if (S_ISDIR(status.st_mode)) {
+        fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+            return error_sys(ret, ERROR_FAILED, errno, "cannot open %s", below);
+        return template_render_tree(fd, below, keywords, ret);
+    }
+    if (!S_ISREG(status.st_mode) || (size_t)status.st_size > MOST_BYTES)
+        return 0;
+    if (file_read(folder, name, MOST_BYTES, &text, &length, ret) < 0)
+        return -1;
+    if (strlen(text) != length)
+        return 0;
+    return template_render_file(folder, name, keywords, ret) < 0 ? error_prefix(ret, "%s", path) : 0;
+}
+
+int template_render_tree(int folder, const char *path, const struct keywords *keywords, struct error **ret)
+{
+    cleanup_strings struct strings names = {0};
+
+    if (file_list(folder, &names, ret) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        if (render_entry(folder, path, names.list[i], keywords, ret) < 0)
+            return -1;
+    return 0;
+}

@@ -31,3 +31,7 @@ enum template_kind template_render(const char *file, const char *text, size_t le
 
 /* Renders the file `name` in `folder` where it lies, keeping its mode; a missing file is no error. */
 int template_render_file(int folder, const char *name, const struct keywords *keywords, struct error **ret);
+
+/* The same for every text file (without a NUL byte) in `folder` and below. `path` is put before names in
+ * errors. */
+int template_render_tree(int folder, const char *path, const struct keywords *keywords, struct error **ret);

@@ -67,7 +67,7 @@ struct process_message {
 
 struct listen_message {
     char *address;  /* NULL: nothing is waited for */
-    char *protocol; /* "udp" or "tcp" */
+    char *protocol; /* "udp", "tcp", or "any" of them */
     uint16_t port;
 };
 

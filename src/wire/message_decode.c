@@ -238,8 +238,9 @@ static int read_listen(const json_t *json, struct listen_message *listen, struct
         get_number(json, "port", MANDATORY, 1, 65535, &port, ret) < 0)
         return -1;
     listen->port = (uint16_t)port;
-    if (strcmp(listen->protocol, "udp") != 0 && strcmp(listen->protocol, "tcp") != 0)
-        return error_set(ret, ERROR_INPUT, "the field \"protocol\" can only be \"udp\" or \"tcp\"");
+    if (strcmp(listen->protocol, "udp") != 0 && strcmp(listen->protocol, "tcp") != 0 &&
+        strcmp(listen->protocol, "any") != 0)
+        return error_set(ret, ERROR_INPUT, "the field \"protocol\" can only be \"udp\", \"tcp\" or \"any\"");
     return 0;
 }
 

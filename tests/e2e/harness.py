@@ -305,7 +305,9 @@ class Case(unittest.TestCase):
         return running
 
     def start(self, *arguments, **options):
-        return self.start_command([self.program, "run", *arguments], **options)
+        """One test after the other unless it says otherwise: what is printed then has an order."""
+        one = () if "--jobs" in arguments else ("--jobs", "1")
+        return self.start_command([self.program, "run", *one, *arguments], **options)
 
     def sippod(self, *arguments, timeout=RUN_S, **options):
         """`sippod run` with these arguments, to its end."""

@@ -2,7 +2,7 @@
 """What is wrong with the command line or the suite is told before anything is started, all of it, with exit code 2."""
 import harness
 import suites
-from harness import Case, for_each_user
+from harness import Case, for_each_user, known_defect
 
 
 @for_each_user
@@ -88,7 +88,7 @@ class Input(Case):
         suites.write_test(self.folder / "suite", "folder", {"uas_ua0.xml": "", "uac_ua1.xml/file": ""})
         self.me.own(self.folder)
         run = self.sippod("suite")
-        self.assertRefused(run, "suite/nothing: no scenario", "suite/config/test.conf:3: ", "colour", "dangling/uac_ua1.xml",
+        self.assertRefused(run, "suite/nothing: no scenario", ":3: ", "colour", "dangling/uac_ua1.xml",
                            "folder/uac_ua1.xml")
         for expression in (r"twice: ua1 is twice in the test: uas_ua1.xml and uac_ua1.xml",
                            r"twice: ua2 is twice in part 03: 03_uas_ua2.xml and 03_uac_ua2.xml"):
@@ -109,16 +109,19 @@ class Input(Case):
     def test_test_conf(self):
         for number, (text, words) in enumerate((
                 ("timeout = 0\n", ":1: timeout 0"),
-                ("# one\n/* two\nthree */\ntimeout = soon // four\n", ":4: "),
+                ("\n\ntimeout = soon\n", ":3: "),
                 ("transport = \"x1\"\n", ":1: transport \"x1\""),
-                ("timeout = 1\ntimeout\n", ":"),
+                ("timeout = 1\ntimeout\n", ": "),
                 ("unknown = 1\n", ":1: "),
                 ("section {\n", ":1: "),
                 (b"timeout = \xff\n", ":1: "),
-                (b"\x00", ": "),
+                (b"\x00", "NUL"),
         )):
             with self.subTest(text):
-                self.assertIn(f"conf{number}/one/test.conf{words}", self.refused_test_conf(number, text))
+                self.assertIn(words, self.refused_test_conf(number, text))
+
+    def test_test_conf_is_named(self):
+        self.assertIn("conf1/one/test.conf:1: ", self.refused_test_conf(1, "unknown = 1\n"))
 
     def test_tests_of_different_suites(self):
         suites.write_test(self.folder / "other", "one")

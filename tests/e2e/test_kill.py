@@ -60,8 +60,6 @@ class KillSippod(KillCase):
                 if number % 4 == 3:
                     self.check_next_run("results")
 
-    @known_defect("killed while a pod's first process waits for its maps, that one waits for ever: it holds both ends of "
-                  "its socket, and sippod's end of the router's")
     def test_right_after_it_started_a_child(self):
         """Each of its children in turn: a helper process, the router, a pod, the sniffer."""
         child, number = True, 0
@@ -131,7 +129,6 @@ class KillOthers(KillCase):
         self.assertEqual((results["partial"], results["exit_code"]), (True, 1))
         self.assertTrue((folder / "after").exists(), "after.sh was not run")
 
-    @known_defect("the reason is 'sippod-router has ended: sippod-router has ended'")
     def test_router_is_named_once(self):
         run, _ = self.kill("sippod-router")
         self.assertEqual(run.err.count("has ended"), 1, run)
@@ -190,7 +187,6 @@ class KillOthers(KillCase):
 
 
 class StoppedAgent(KillCase):
-    @known_defect("the end of a pod's processes is waited for without a limit, also after a second signal")
     def test_impatient_user(self):
         """A pod that does not answer any more: a second signal ends the run all the same."""
         running = self.start("long")

@@ -6,7 +6,7 @@ import re
 import harness
 from harness import Case, for_each_user
 
-TESTS = ["call", "cancel", "hold", "not-found", "options", "register", "tcp"]
+TESTS = ["call", "cancel", "hold", "not-found", "options", "register", "rtp", "tcp"]
 PRINTED = ["PREPARING", "STARTING", "SUCCESS", "CLEANING"]
 ENTERED = ["CREATED", "PREPARING", "READY", "STARTING", "SUCCESS", "CLEANING", "CLEAN"]
 RULE = "=" * 80
@@ -30,7 +30,7 @@ class Quickstart(Case):
                 self.assertTrue(line.text.endswith(")") and "took" not in line.text, line)
         # One test, one run id.
         self.assertEqual(len({line.run_id for line in run.states}), len(TESTS))
-        self.assertEqual(run.lines[-6:-1], [RULE, "TOTAL: 7", "SUCCESS: 7", "FAILED: 0", RULE], str(run))
+        self.assertEqual(run.lines[-6:-1], [RULE, "TOTAL: 8", "SUCCESS: 8", "FAILED: 0", RULE], str(run))
         self.assertRegex(run.lines[-1], r"^Total time elapsed \d+(\.\d\d)?s$")
         # Of clean passes nothing but the results is kept.
         self.assertEqual(os.listdir(self.folder), ["sippod-results"])
@@ -42,7 +42,7 @@ class Quickstart(Case):
         self.assertEqual(results["suite"], str(harness.workspace.quickstart))
         self.assertEqual(f"sippod {results['sippod']}\n", self.me.run(self.program, "--version").stdout)
         self.assertEqual((results["exit_code"], results["partial"], results["dry_run"]), (0, False, False))
-        self.assertEqual(results["totals"], {"total": 7, "pass": 7, "fail": 0, "flaky": 0, "skip": 0})
+        self.assertEqual(results["totals"], {"total": 8, "pass": 8, "fail": 0, "flaky": 0, "skip": 0})
         self.assertEqual(results["host"]["uid"], self.me.uid)
         self.assertEqual(results["host"]["kernel"], os.uname().release)
         ids = {line.test: line.run_id for line in run.states}

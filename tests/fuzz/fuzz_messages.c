@@ -1,5 +1,5 @@
-/* hyperstart's JSON messages; the first byte says which. What is decoded can be encoded, and is then decoded to
- * what encodes to the same text. */
+/* hyperstart's JSON messages; the first byte says which. What is decoded can be encoded, and is then decoded
+ * to what encodes to the same text. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,8 +30,9 @@ static char *routes_again(const void *json, size_t length, struct error **ret)
 static char *interface_again(const void *json, size_t length, struct error **ret)
 {
     struct interface_message interface = {0};
-    char *text =
-        interface_message_decode(json, length, &interface, ret) == 0 ? interface_message_encode(&interface) : NULL;
+    char *text = interface_message_decode(json, length, &interface, ret) == 0
+                     ? interface_message_encode(&interface)
+                     : NULL;
 
     interface_message_free(&interface);
     return text;
@@ -40,8 +41,9 @@ static char *interface_again(const void *json, size_t length, struct error **ret
 static char *container_again(const void *json, size_t length, struct error **ret)
 {
     struct container_message container = {0};
-    char *text =
-        container_message_decode(json, length, &container, ret) == 0 ? container_message_encode(&container) : NULL;
+    char *text = container_message_decode(json, length, &container, ret) == 0
+                     ? container_message_encode(&container)
+                     : NULL;
 
     container_message_free(&container);
     return text;

@@ -1,5 +1,5 @@
-/* What sippod and the router say to each other; the first byte says which of the two speaks. What is decoded is
- * encoded to the very same bytes. */
+/* What sippod and the router say to each other; the first byte says which of the two speaks. What is decoded
+ * is encoded to the very same bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +28,8 @@ static void reply(const uint8_t *data, size_t size)
     if (router_reply_decode(data, size, &reply, NULL) < 0)
         return;
     router_reply_encode(&reply, again);
-    if (router_reply_decode(again, sizeof again, &back, NULL) < 0 || memcmp(&reply, &back, sizeof reply) != 0 ||
+    if (router_reply_decode(again, sizeof again, &back, NULL) < 0 ||
+        memcmp(&reply, &back, sizeof reply) != 0 ||
         memcmp(again, data, ROUTER_REPLY_LENGTH - sizeof reply.text) != 0)
         abort();
 }

@@ -1,5 +1,5 @@
-/* Calls a fuzz target with every file of the folders that are named, whole and cut off at every place: the corpus
- * is a test of its own where there is no fuzzer. */
+/* Calls a fuzz target with every file of the folders that are named, whole and cut off at every place: the
+ * corpus is a test of its own where there is no fuzzer. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

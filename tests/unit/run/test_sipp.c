@@ -223,7 +223,9 @@ static void test_complaint_shapes(void **state)
         {"no stamp\nbut: here", "no stamp"},
         {"2026-01-31\t12:00:00.1\t17.1: a\tb\x1b[2J\xff", "a\\x09b\\x1b[2J\\xff"},
         {"The following events occurred:\n", NULL},
-        {"The following events occurred:\n2026-01-31\t12:00:00.1\t17.1: \n2026-01-31\t12:00:00.1\t17.1: one\n", "one"},
+        {"The following events occurred:\n2026-01-31\t12:00:00.1\t17.1: \n2026-01-31\t12:00:00.1\t17.1: "
+         "one\n",
+         "one"},
         {"2026-01-31\t12:00:00.1\t17.1: ", NULL},
         {"", NULL},
         {"\n\n", NULL},

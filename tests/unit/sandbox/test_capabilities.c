@@ -1,5 +1,5 @@
-/* Capabilities in children with a user namespace of their own, whose every set is read from /proc afterwards; this
- * program starts itself, as "sets", to see what is handed on. */
+/* Capabilities in children with a user namespace of their own, whose every set is read from /proc afterwards;
+ * this program starts itself, as "sets", to see what is handed on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,15 +48,16 @@ static struct sets read_sets(void)
     return sets;
 }
 
-static bool sets_are(uint64_t inheritable, uint64_t permitted, uint64_t effective, uint64_t bounding, uint64_t ambient)
+static bool sets_are(uint64_t inheritable, uint64_t permitted, uint64_t effective, uint64_t bounding,
+                     uint64_t ambient)
 {
     struct sets sets = read_sets();
 
     if (sets.inheritable == inheritable && sets.permitted == permitted && sets.effective == effective &&
         sets.bounding == bounding && sets.ambient == ambient)
         return true;
-    fprintf(stderr, "inh %" PRIx64 " prm %" PRIx64 " eff %" PRIx64 " bnd %" PRIx64 " amb %" PRIx64 "\n", sets.inheritable,
-            sets.permitted, sets.effective, sets.bounding, sets.ambient);
+    fprintf(stderr, "inh %" PRIx64 " prm %" PRIx64 " eff %" PRIx64 " bnd %" PRIx64 " amb %" PRIx64 "\n",
+            sets.inheritable, sets.permitted, sets.effective, sets.bounding, sets.ambient);
     return false;
 }
 
@@ -76,12 +77,14 @@ static bool enter(enum inside inside)
     cleanup_free char *groups = NULL;
 
     if (geteuid() == 0 && inside == AS_USER &&
-        (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
+        (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+         setresuid(NOBODY, NOBODY, NOBODY) < 0))
         return false;
     users = text_format("%u %u 1", inside == AS_ROOT ? 0 : geteuid(), geteuid());
     groups = text_format("%u %u 1", inside == AS_ROOT ? 0 : getegid(), getegid());
-    return prctl(PR_SET_DUMPABLE, 1) == 0 && unshare(CLONE_NEWUSER) == 0 && map("/proc/self/setgroups", "deny") &&
-           map("/proc/self/uid_map", users) && map("/proc/self/gid_map", groups);
+    return prctl(PR_SET_DUMPABLE, 1) == 0 && unshare(CLONE_NEWUSER) == 0 &&
+           map("/proc/self/setgroups", "deny") && map("/proc/self/uid_map", users) &&
+           map("/proc/self/gid_map", groups);
 }
 
 #define CHECK(condition)                                                                                     \
@@ -201,8 +204,8 @@ static int check_handed_on(const char *expected)
     uint64_t set = strtoull(expected, NULL, 16);
     struct sets sets = read_sets();
 
-    return sets.permitted == set && sets.effective == set && sets.ambient == set && (sets.bounding & set) == set &&
-                   sets_are(set, set, set, sets.bounding, set)
+    return sets.permitted == set && sets.effective == set && sets.ambient == set &&
+                   (sets.bounding & set) == set && sets_are(set, set, set, sets.bounding, set)
                ? 0
                : 3;
 }
@@ -243,7 +246,8 @@ static void test_hand_on_bounding(void **state)
 
 static void test_names(void **state)
 {
-    static const char *const wrong[] = {"", "CAP_", "net", "CAP_NONSENSE", "CAP_CAP_NET_RAW", "net_raw ", "13"};
+    static const char *const wrong[] = {"",         "CAP_", "net", "CAP_NONSENSE", "CAP_CAP_NET_RAW",
+                                        "net_raw ", "13"};
 
     (void)state;
     assert_true(capability_by_name("CAP_NET_RAW") == CAPABILITY(CAP_NET_RAW));
@@ -275,8 +279,12 @@ static int try_to_enter(void *user)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_text),    cmocka_unit_test(test_drop),
-        cmocka_unit_test(test_drop_ambient), cmocka_unit_test(test_raise_lower), cmocka_unit_test(test_hand_on),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_drop_ambient),
+        cmocka_unit_test(test_raise_lower),
+        cmocka_unit_test(test_hand_on),
         cmocka_unit_test(test_hand_on_bounding),
     };
 

@@ -1,5 +1,6 @@
-/* The three system call filters, each in a child that has all power in a user namespace of its own. A call counts
- * only if it fails otherwise, or not at all, where there is no filter: else its EPERM would prove nothing. */
+/* The three system call filters, each in a child that has all power in a user namespace of its own. A call
+ * counts only if it fails otherwise, or not at all, where there is no filter: else its EPERM would prove
+ * nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,8 +104,9 @@ static bool enter_user_namespace(void)
     cleanup_free char *users = text_format("0 %u 1", geteuid());
     cleanup_free char *groups = text_format("0 %u 1", getegid());
 
-    return prctl(PR_SET_DUMPABLE, 1) == 0 && unshare(CLONE_NEWUSER) == 0 && put("/proc/self/setgroups", "deny") &&
-           put("/proc/self/uid_map", users) && put("/proc/self/gid_map", groups);
+    return prctl(PR_SET_DUMPABLE, 1) == 0 && unshare(CLONE_NEWUSER) == 0 &&
+           put("/proc/self/setgroups", "deny") && put("/proc/self/uid_map", users) &&
+           put("/proc/self/gid_map", groups);
 }
 
 static int call(const struct call *what)
@@ -218,7 +220,7 @@ static int do_clone(const void *what)
 static void test_clone_flags(void **state)
 {
     static const unsigned long flags[] = {
-        CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS,  CLONE_NEWPID,
+        CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS,     CLONE_NEWPID,
         CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS,
     };
     static const unsigned long none = 0;
@@ -379,9 +381,9 @@ static int do_status(const void *what)
 
 static int do_status_of_program(const void *what)
 {
-    char *arguments[] = {(char *)"sh", (char *)"-c",
-                         (char *)"grep -q 'NoNewPrivs:.1' /proc/self/status && grep -q 'Seccomp:.2' /proc/self/status",
-                         NULL};
+    char *arguments[] = {
+        (char *)"sh", (char *)"-c",
+        (char *)"grep -q 'NoNewPrivs:.1' /proc/self/status && grep -q 'Seccomp:.2' /proc/self/status", NULL};
     pid_t pid = fork();
     int status = 0;
 
@@ -422,7 +424,10 @@ static long call32(long number, long a, long b)
 {
     long result;
 
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(0L), "S"(0L), "D"(0L) : "memory");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(0L), "S"(0L), "D"(0L)
+                     : "memory");
     return result;
 }
 
@@ -456,8 +461,8 @@ static void refused_32_bit(const struct call *calls, size_t count)
 static void test_32_bit(void **state)
 {
     static const struct call calls[] = {
-        {"mount", 21, {0}},    {"umount2", 52, {0}},   {"unshare", 310, {0}}, {"setns", 346, {-1}},
-        {"ptrace", 26, {0}},   {"keyctl", 288, {-1}},
+        {"mount", 21, {0}},   {"umount2", 52, {0}}, {"unshare", 310, {0}},
+        {"setns", 346, {-1}}, {"ptrace", 26, {0}},  {"keyctl", 288, {-1}},
     };
 
     (void)state;
@@ -488,9 +493,11 @@ static int try_to_enter(void *user)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pod_list),    cmocka_unit_test(test_helper_list), cmocka_unit_test(test_router_list),
-        cmocka_unit_test(test_clone_flags), cmocka_unit_test(test_clone3),      cmocka_unit_test(test_pod_works),
-        cmocka_unit_test(test_helper),      cmocka_unit_test(test_router),      cmocka_unit_test(test_installed),
+        cmocka_unit_test(test_pod_list),    cmocka_unit_test(test_helper_list),
+        cmocka_unit_test(test_router_list), cmocka_unit_test(test_clone_flags),
+        cmocka_unit_test(test_clone3),      cmocka_unit_test(test_pod_works),
+        cmocka_unit_test(test_helper),      cmocka_unit_test(test_router),
+        cmocka_unit_test(test_installed),
 #ifdef __x86_64__
         cmocka_unit_test(test_32_bit),      cmocka_unit_test(test_32_bit_only),
 #endif
@@ -500,6 +507,7 @@ int main(void)
         fprintf(stderr, "SKIPPED, system call filters are not tested: no user namespace can be made here\n");
         return 77;
     }
-    shared = mmap(NULL, (1 + CALLS) * sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared =
+        mmap(NULL, (1 + CALLS) * sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return shared == MAP_FAILED ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

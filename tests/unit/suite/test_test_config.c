@@ -100,7 +100,7 @@ static void test_wrong_type(void **state)
     refused("transport\n", 2, "");
     refused("transport = u1 {\n}\n", 1, "");
     refused("timeout = \n", 2, "");
-    refused("transport = \"u1\n", 2, "");
+    refused("transport = \"u1\n", 1, "never closed");
 }
 
 static void test_out_of_range(void **state)
@@ -192,7 +192,8 @@ int main(void)
         cmocka_unit_test(test_file_is_named),
         cmocka_unit_test(test_wrong_type),
         cmocka_unit_test(test_out_of_range),
-        cmocka_unit_test(test_unfinished), cmocka_unit_test(test_first_fault),
+        cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_first_fault),
         cmocka_unit_test(test_nobody_asks),
         cmocka_unit_test(test_load),
     };

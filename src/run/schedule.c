@@ -1,0 +1,190 @@
+#include "src/run/schedule.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/memory.h"
+#include "src/run/state.h"
+
+/* A place in the window. */
+struct slot {
+    struct schedule *schedule;
+    struct test_run *run; /* NULL: free */
+    size_t test;
+};
+
+struct schedule {
+    const struct test_context *context;
+    const struct suite *suite;
+    struct schedule_options options;
+    struct results *results;
+    struct slot *slots;
+    size_t window, running; /* slots in use at most, and now */
+    size_t next;            /* test that was never started */
+    size_t *waiting;        /* tests that found no room, in order */
+    size_t waiting_count;
+    bool stopped;
+    struct timer *timer; /* of the fill to come, or of the end */
+    void (*ended)(void *user);
+    void *user;
+};
+
+static void fill_later(struct schedule *schedule);
+
+static bool take_test(struct schedule *schedule, size_t *ret_test)
+{
+    if (schedule->stopped)
+        return false;
+    if (schedule->waiting_count) {
+        *ret_test = schedule->waiting[0];
+        schedule->waiting_count--;
+        memmove(schedule->waiting, schedule->waiting + 1,
+                schedule->waiting_count * sizeof *schedule->waiting);
+        return true;
+    }
+    if (schedule->next == schedule->suite->test_count)
+        return false;
+    *ret_test = schedule->next++;
+    return true;
+}
+
+/* The test goes back into the line. With no other one running there is nothing to wait for: then it counts as
+ * it ended, NOT READY. */
+static bool put_back(struct schedule *schedule, const struct slot *slot, const struct test_result *result)
+{
+    if (!schedule->running || schedule->stopped)
+        return false;
+    fprintf(stderr, "sippod: no room for more than %zu tests at once: %s\n", schedule->running,
+            result->reason);
+    schedule->window = schedule->running;
+    schedule->waiting[schedule->waiting_count++] = slot->test;
+    return true;
+}
+
+static void tell_not_ready(const struct schedule *schedule, const struct test_result *result)
+{
+    struct progress_line line = {
+        .state = state_name(STATE_NOT_READY),
+        .test = result->name,
+        .run_id = result->run_id,
+        .index = result->index,
+        .tone = state_tone(STATE_NOT_READY),
+        .took_s = result->prepare_s,
+        .cps = -1,
+        .reason = result->reason,
+    };
+
+    progress_state(schedule->context->progress, &line);
+}
+
+static void on_test_ended(void *user, struct test_result *result, bool no_room)
+{
+    struct slot *slot = user;
+    struct schedule *schedule = slot->schedule;
+
+    slot->run = NULL;
+    schedule->running--;
+    if (no_room && put_back(schedule, slot, result)) {
+        test_result_free(result);
+    } else {
+        if (no_room)
+            tell_not_ready(schedule, result);
+        results_add(schedule->results, result);
+        if (schedule->options.fail_fast && result->verdict == VERDICT_FAIL)
+            schedule->stopped = true;
+    }
+    fill_later(schedule);
+}
+
+static struct slot *free_slot(struct schedule *schedule)
+{
+    struct slot *slot = schedule->slots;
+
+    while (slot->run)
+        slot++;
+    return slot;
+}
+
+static void fill(void *user)
+{
+    struct schedule *schedule = user;
+    size_t test;
+
+    schedule->timer = NULL;
+    while (schedule->running < schedule->window && take_test(schedule, &test)) {
+        struct slot *slot = free_slot(schedule);
+
+        slot->test = test;
+        slot->run = test_run_start(schedule->context, &schedule->suite->tests[test], (unsigned)test + 1,
+                                   on_test_ended, slot);
+        schedule->running++;
+    }
+    if (!schedule->running)
+        schedule->ended(schedule->user);
+}
+
+static void fill_later(struct schedule *schedule)
+{
+    if (!schedule->timer)
+        schedule->timer = loop_after(schedule->context->host->loop, 0, fill, schedule);
+}
+
+struct schedule *schedule_start(const struct test_context *context, const struct suite *suite,
+                                const struct schedule_options *options, struct results *results,
+                                void (*ended)(void *user), void *user)
+{
+    struct schedule *schedule = memory_new(sizeof *schedule);
+
+    *schedule = (struct schedule){
+        .context = context,
+        .suite = suite,
+        .options = *options,
+        .results = results,
+        .window = options->jobs,
+        .ended = ended,
+        .user = user,
+    };
+    schedule->slots = memory_new(options->jobs * sizeof *schedule->slots);
+    schedule->waiting = memory_new(options->jobs * sizeof *schedule->waiting);
+    for (size_t i = 0; i < options->jobs; i++)
+        schedule->slots[i].schedule = schedule;
+    fill_later(schedule);
+    return schedule;
+}
+
+void schedule_free(struct schedule *schedule)
+{
+    if (!schedule)
+        return;
+    timer_stop(&schedule->timer);
+    free(schedule->slots);
+    free(schedule->waiting);
+    free(schedule);
+}
+
+/* For each test that runs; the callee may end it at once. */
+static void for_all(struct schedule *schedule, void (*fn)(struct test_run *run, const char *why),
+                    const char *why)
+{
+    for (size_t i = 0; i < schedule->options.jobs; i++)
+        if (schedule->slots[i].run)
+            fn(schedule->slots[i].run, why);
+}
+
+void schedule_interrupt(struct schedule *schedule, const char *why)
+{
+    schedule->stopped = true;
+    for_all(schedule, test_run_interrupt, why);
+}
+
+static void hurry(struct test_run *run, const char *why)
+{
+    (void)why;
+    test_run_hurry(run);
+}
+
+void schedule_hurry(struct schedule *schedule)
+{
+    for_all(schedule, hurry, NULL);
+}
