@@ -60,8 +60,7 @@ int namespaces_explain(int sys, struct error **ret)
                          what);
     if (sys == ENOSPC)
         return error_sys(ret, ERROR_HOST, sys,
-                         "%s; the limits user.max_user_namespaces and user.max_net_namespaces are reached",
-                         what);
+                         "%s; a limit is reached: see sysctl -a --pattern 'user.max_.*_namespaces'", what);
     return error_sys(
         ret, ERROR_HOST, sys,
         "%s; in a container, it has to be started with a seccomp profile that allows unshare and "

@@ -82,8 +82,8 @@ static void ignore_signals(void)
 /* Mustn't: be traced, looked into or dumped by its user, nor gain anything by starting a program. */
 static int protect(struct error **ret)
 {
-    if (prctl(PR_SET_PDEATHSIG, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_NAME, "sippod-router") < 0 || prctl(PR_SET_PDEATHSIG, 0) < 0 ||
+        prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return error_sys(ret, ERROR_HOST, errno, "cannot protect itself");
     return 0;
 }

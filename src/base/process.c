@@ -29,7 +29,8 @@ pid_t process_fork(uint64_t flags, int *ret_pidfd, struct error **ret)
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 
     if (pid < 0)
-        return error_sys(ret, ERROR_HOST, errno, "cannot start a process");
+        return error_sys(ret, ERROR_HOST, errno, "cannot start a process%s",
+                         flags ? " in namespaces of its own" : "");
     if (pid > 0) /* the kernel makes pidfds close-on-exec */
         *ret_pidfd = pidfd;
     return pid;

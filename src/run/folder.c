@@ -102,7 +102,8 @@ int results_folder_open(const char *path, struct results_folder *folder, struct 
 
 void results_folder_finish(const struct results_folder *folder)
 {
-    (void)unlinkat(folder->fd, JOURNAL, 0);
+    if (folder->journal >= 0) /* else it is another run's */
+        (void)unlinkat(folder->fd, JOURNAL, 0);
 }
 
 int results_folder_clean_up(const char *path, bool *ret_live, size_t *ret_count, struct error **ret)

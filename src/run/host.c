@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -134,6 +134,7 @@ int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, con
                           .router_pidfd = -1,
                           .lost = lost,
                           .user = user};
+    (void)signal(SIGCHLD, SIG_DFL); /* children are waited for, whatever the caller has set */
     if (find_programs(host, ret) < 0 || seccomp_compile_pod(&host->pod_filter, ret) < 0 ||
         seccomp_compile_helper(&host->helper_filter, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
         return -1;

@@ -240,7 +240,8 @@ class Running:
         except subprocess.TimeoutExpired as late:
             self.popen.kill()
             out, err = self.popen.communicate()
-            raise AssertionError(f"sippod is not over after {timeout} s\n--- stdout\n{out}--- stderr\n{err}") from late
+            run = Run(None, out or "", err or "", timeout)
+            raise AssertionError(f"sippod is not over after {timeout} s\n{run}") from late
         finally:
             host.own_children.discard(self.pid)
         return Run(self.popen.returncode, out or "", err or "", time.monotonic() - self.began)
@@ -291,7 +292,9 @@ class Case(unittest.TestCase):
         """That of a fresh login, as far as it matters: nothing of what this test program was started with."""
         environment = {"HOME": str((who or self.me).home), "LANG": "C.UTF-8", "TERM": "xterm",
                        "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")}
-        environment.update((name, os.environ[name]) for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            if name in os.environ:
+                environment[name] = os.environ[name]
         environment.update(changes)
         return {name: value for name, value in environment.items() if value is not None}
 
@@ -304,10 +307,12 @@ class Case(unittest.TestCase):
         self.addCleanup(running.end)
         return running
 
+    def run_words(self, *arguments):
+        """`sippod run`, one test after the other unless it says otherwise: what is printed then has an order."""
+        return [self.program, "run", *(() if "--jobs" in arguments else ("--jobs", "1")), *arguments]
+
     def start(self, *arguments, **options):
-        """One test after the other unless it says otherwise: what is printed then has an order."""
-        one = () if "--jobs" in arguments else ("--jobs", "1")
-        return self.start_command([self.program, "run", *one, *arguments], **options)
+        return self.start_command(self.run_words(*arguments), **options)
 
     def sippod(self, *arguments, timeout=RUN_S, **options):
         """`sippod run` with these arguments, to its end."""
@@ -350,16 +355,18 @@ class Case(unittest.TestCase):
         self.assertIsNotNone(test["folder"], "the run folder was not kept")
         return self.folder / folder / test["folder"]
 
-    def wait_for(self, pattern, running=None, deadline_s=10):
-        """Waits for a file below this test's folder, and returns it."""
+    def wait_for(self, pattern, running=None, deadline_s=10, folder=None):
+        """Waits for a file below this test's folder (or another one), and returns it."""
+        folder = folder or self.folder
+
         def there():
             if running and running.popen.poll() is not None:
                 self.fail(f"sippod has ended before {pattern} came\n{running.wait()}")
-            return next(iter(sorted(self.folder.glob(pattern))), None)
+            return next(iter(sorted(folder.glob(pattern))), None)
         found = host.wait_until(there, deadline_s)
         if not found:
             self.fail(f"{pattern} did not come in {deadline_s} s; there is: "
-                      f"{sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob('*'))}")
+                      f"{sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))}")
         return found
 
 

@@ -59,7 +59,9 @@ class Process:
 
     @property
     def name(self):
-        """What it was started as. (A program that is run by its descriptor has a mere number for comm.)"""
+        """What it calls itself, if it is one of sippod's; else what it was started as."""
+        if self.comm.startswith("sippod-"):
+            return self.comm
         return self.arguments[0].rsplit("/", 1)[-1] if self.arguments else self.comm
 
     def namespaces(self):
@@ -152,10 +154,9 @@ def scratch_files():
 class Snapshot:
     """The host as it is now."""
 
-    # Uids that only these tests use: whatever they own in the scratch folders is of these tests.
+    # Uids that only these tests use: whatever they own in the scratch folders is of these tests. What belongs to
+    # root there may be anybody's, and is told by its name.
     own_uids = frozenset()
-    # In CI nobody else works on the host: every new file is one too many.
-    alone = os.environ.get("SIPPOD_TESTS_MUST_RUN") == "1"
 
     def __init__(self):
         self.network = network()
@@ -169,10 +170,9 @@ class Snapshot:
         if re.fullmatch(r"/tmp/sippod-(e2e|unit|fuzz)-.*", path):  # what tests work in: these, or others meanwhile
             return False
         try:
-            uid = os.lstat(path).st_uid
+            return os.lstat(path).st_uid in self.own_uids or "sipp" in os.path.basename(path)
         except OSError:
             return False
-        return self.alone or uid in self.own_uids or "sipp" in os.path.basename(path)
 
     def remaining(self):
         """New processes and namespaces of theirs: what may take a moment to vanish."""

@@ -1,10 +1,13 @@
 """Runs inside a pod (as a script's or SIPp's stand-in) and tells, as JSON, what it is like there.
 
 Usage: probe.py OUTPUT [QUESTIONS], with QUESTIONS a JSON object:
-  connect: [[host, port]…]   how a connection goes, and how long it takes      unix: [path…]   (@ for an abstract one)
-  create: [path…]            whether a new file can be made                    append: [path…] a line to an old one
-  replace: [path…]           an old file by a new one                          exists: [path…]
-  open: [path…]              whether it can be opened for writing (nothing is written)
+  connect: [[host, port]…]  how a connection goes, and how long it takes
+  unix: [path…]             the same, with @ for an abstract one
+  create: [path…]           whether a new file can be made
+  replace: [path…]          an old one by a new one
+  append: [path…]           a line to an old one
+  open: [path…]             whether it can be opened for writing (nothing is written)
+  exists: [path…]
 """
 import ctypes
 import errno

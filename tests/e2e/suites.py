@@ -56,6 +56,10 @@ FAILING = {"uas_ua0.xml": uas(answer="404 Not Found"), "uac_ua1.xml": uac()}
 ENDLESS = {"uas_ua0.xml": uas(), "uac_ua1.xml": uac(before=command("touch calling") + pause(600))}
 
 
+# A script that goes on until somebody makes the file `go`; `waiting` tells that it began.
+WAIT = "touch waiting\nwhile [ ! -e go ]; do sleep 0.01; done\n"
+
+
 def write_test(suite, name, files=None, **scripts):
     """The test SUITE/name. `files` default to a call that passes; before= and after= are the scripts' text."""
     folder = Path(suite) / name

@@ -2,7 +2,7 @@
 """A test's SIPps: which are started and when, what is told when one fails, and what ends those that do not end."""
 import harness
 import suites
-from harness import for_each_user, known_defect
+from harness import for_each_user
 from life import LifeCase
 
 
@@ -20,21 +20,22 @@ class Calls(LifeCase):
         self.assertEqual({ua["name"]: ua["exit_code"] for ua in test["uas"]}["ua1"], 1)
 
     def test_broken_scenario(self):
-        run = self.one(files={"uas_ua0.xml": suites.uas(), "uac_ua1.xml": "<scenario><send>"})
+        run = self.one(files={**suites.CALL, "uac_ua1.xml": "<scenario><send>"})
         self.assertExit(run, 1)
         self.assertLast(run, "FAIL", r"^ua1 \(uac_ua1\.xml\) ended with exit code \d+, ")
 
     def test_callee_that_cannot_start(self):
         """The caller is not even started: nobody would answer."""
-        run = self.one(files={"uas_ua0.xml": suites.HEAD.format(name="x") + "<nonsense/></scenario>", "uac_ua1.xml": suites.uac()})
+        run = self.one(files={**suites.CALL, "uas_ua0.xml": suites.uas().replace("<recv", "<nonsense")})
         self.assertExit(run, 1)
         self.assertLast(run, "FAIL", r"^ua0 \(uas_ua0\.xml\) ended with exit code \d+, ")
         self.assertIsNone({ua["name"]: ua["exit_code"] for ua in self.result()["uas"]}["ua1"])
 
     def test_undefined_keyword_in_a_scenario(self):
-        run = self.one(files={"uas_ua0.xml": suites.uas(), "uac_ua1.xml": suites.uac().replace("dut.host", "dut.hots")})
+        caller = suites.uac().replace("dut.host", "dut.hots")
+        run = self.one(files={**suites.CALL, "uac_ua1.xml": caller})
         self.assertExit(run, 1)
-        line = suites.uac().split("\n").index(next(line for line in suites.uac().split("\n") if "dut.host" in line)) + 1
+        line = caller[:caller.index("dut.hots")].count("\n") + 1
         self.assertLast(run, "NOT READY", rf"^uac_ua1\.xml:{line}: unknown keyword dut\.hots$")
 
     def test_nobody_to_call(self):
@@ -58,14 +59,14 @@ class Calls(LifeCase):
     def test_reason_is_what_sipp_complains_of(self):
         for name, files, words in (
                 ("unexpected", suites.FAILING, "404 Not Found"),
-                ("unknown", {"uas_ua0.xml": suites.uas().replace("<recv", "<nonsense"), "uac_ua1.xml": suites.uac()}, "nonsense"),
-                ("broken", {"uas_ua0.xml": suites.uas(), "uac_ua1.xml": "<scenario><send>"}, "uac_ua1.xml' xml scenario"),
+                ("unknown", {**suites.CALL, "uas_ua0.xml": suites.uas().replace("<recv", "<nonsense")}, "nonsense"),
+                ("broken", {**suites.CALL, "uac_ua1.xml": "<scenario><send>"}, "uac_ua1.xml' xml scenario"),
         ):
             self.assertExit(self.one("--results", name, files=files, name=name), 1)
             self.assertIn(words, self.results_by_name(name)[name]["reason"])
 
     def test_parts_run_one_after_the_other(self):
-        """In order of bytes: "" before "02" before "1"; no SIPp of a part is started before the last one has ended."""
+        """In order of bytes: "" before "02" before "1"; a part is begun when the last one has ended."""
         files = {}
         for part in ("", "1_", "02_"):
             files[f"{part}uas_ua0.xml"] = suites.uas(after=suites.pause(0.1))
@@ -105,23 +106,18 @@ class Calls(LifeCase):
 @for_each_user
 class TimeLimits(LifeCase):
     def test_before_that_takes_too_long(self):
-        run = self.one("--timeout", "0.5", before="echo waiting >&2\nsleep 600\n")
+        run = self.one("--timeout", "0.5", before="echo waiting >&2\nsleep 600\n", after="touch after\n")
         self.assertExit(run, 1)
         self.assertStates(run, "PREPARING", "NOT READY")
         self.assertLast(run, "NOT READY", "not over after its time limit of 0.5 s")
-        self.assertQuick(run, 5)
-
-    def test_before_that_takes_too_long_in_the_results(self):
-        self.one("--timeout", "0.5", before="sleep 600\n")
         self.assertEqual(self.result()["result"], "NOT READY")
-
-    def test_call_that_takes_too_long_in_the_results(self):
-        self.one("--timeout", "0.5", files=suites.ENDLESS)
-        self.assertEqual(self.result()["result"], "FAIL")
+        self.assertFalse((self.run_folder() / "after").exists(), "after.sh was run")
+        self.assertQuick(run, 5)
 
     def test_call_that_takes_too_long(self):
         """By the option, and by test.conf, which wins; after.sh is run, and the next test too."""
-        suites.write_test(self.folder / "suite", "long", {**suites.ENDLESS, "test.conf": "timeout = 0.5\n"}, after="touch after\n")
+        files = {**suites.ENDLESS, "test.conf": "timeout = 0.5\n"}
+        suites.write_test(self.folder / "suite", "long", files, after="touch after\n")
         suites.write_test(self.folder / "suite", "next")
         self.me.own(self.folder)
         run = self.sippod("suite", "--timeout", "60")
@@ -130,6 +126,7 @@ class TimeLimits(LifeCase):
         failed = next(line for line in run.states if line.state == "FAIL")
         self.assertEqual(failed.reason, "not over after its time limit of 0.5 s")
         tests = self.results_by_name()
+        self.assertEqual(tests["long"]["result"], "FAIL")
         self.assertTrue((self.run_folder(tests["long"]) / "after").exists(), "after.sh was not run")
         self.assertEqual(tests["next"]["verdict"], "pass")
         self.assertFalse(self.results()["partial"], "each test was run to its end")

@@ -119,7 +119,7 @@ class Captured(Case):
         self.assertIn(b"sent", [packet.udp[4] for packet in self.capture(tests["unready"]).packets if packet.udp])
 
     def test_nothing_but_the_test(self):
-        """No packet of the pod's own: no IPv6 chatter, and none of what the sniffer sends itself to come to an end."""
+        """No packet of the pod's own: no IPv6 chatter, and none of what the sniffer itself sends to come to an end."""
         suites.write_test(self.folder / "suite", "silent", before="sleep 0.3\n", after=":\n")
         self.me.own(self.folder)
         self.assertExit(self.sippod("suite", "--keep", "all"), 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import harness
 import suites
-from harness import Case, for_each_user, known_defect
+from harness import Case, for_each_user
 
 @for_each_user
 class Kept(Case):
@@ -101,13 +101,14 @@ class Places(Case):
             self.assertEqual(results["suite"], str(self.folder / "a" / "suite"))
 
     def test_from_within(self):
-        """In the suite's folder, and in a test's, where the results' default place is below them."""
+        """In the suite's folder, where the results' default place is below it: they are no test of the next run."""
         suites.write_test(self.folder / "suite", "one")
         self.me.own(self.folder)
         for _ in range(2):
             self.check(".", "--keep", "all", cwd=self.folder / "suite")
 
     def test_from_within_a_test(self):
+        """The run folder is not copied into itself."""
         test = suites.write_test(self.folder / "suite", "one")
         self.me.own(self.folder)
         run = self.start_command(["sh", "-c", 'ulimit -n 200 && exec "$0" run .', self.program], cwd=test).wait()

@@ -10,7 +10,7 @@ import harness
 import host
 import suites
 import tracer
-from harness import Case, for_each_user, known_defect
+from harness import Case, for_each_user
 
 SEED = int(os.environ.get("SIPPOD_TESTS_SEED") or random.SystemRandom().randrange(10 ** 6))
 MOMENTS = 20
@@ -33,9 +33,9 @@ class KillCase(Case):
             self.fail("left behind:\n  " + "\n  ".join(changes))
 
     def assertOnlyRunFoldersLeft(self, results):
-        """In the results: the file of an earlier run, and run folders with what a run writes."""
+        """In the results: the file of an earlier run, the journal, and run folders with what a run writes."""
         for path in (self.folder / results).glob("*"):
-            self.assertTrue(path.is_dir() or path.name == "results.json", path)
+            self.assertTrue(path.is_dir() or path.name in ("results.json", ".sippod-running"), path)
 
 
 @for_each_user
@@ -83,7 +83,7 @@ class KillSippod(KillCase):
             running = self.start("long", "--results", "results")
             self.wait_for("results/1-long/*/calling", running)
             names = {process.name for process in host.descendants(running.pid)}
-            self.assertLessEqual({"sippod-router", "sippod-agent", "sleep", "sipp"}, names, "less goes on than expected")
+            self.assertLessEqual({"sippod-router", "sippod-agent", "sleep", "sipp"}, names)
             running.signal(signal.SIGKILL)
             running.popen.wait()
             self.assertNothingLeft(before)
@@ -143,7 +143,8 @@ class KillOthers(KillCase):
         self.assertFalse(self.results()["partial"])
         # It takes after.sh along, which is told; and once is enough for everything.
         lines = [line for line in run.lines if "1-long" in line]
-        self.assertEqual([line.split()[0] for line in lines], ["PREPARING", "STARTING", "FAIL", "CLEANING", "DIRTY"], run)
+        self.assertEqual([line.split()[0] for line in lines],
+                         ["PREPARING", "STARTING", "FAIL", "CLEANING", "DIRTY"], run)
 
     def test_agent_while_before_sh_runs(self):
         suites.write_test(self.folder / "other", "1-long", before="touch waiting; sleep 600\n", after="true\n")
@@ -157,7 +158,7 @@ class KillOthers(KillCase):
 
     def test_sniffer(self):
         """The call goes on; that its capture is not complete makes the test fail."""
-        suites.write_test(self.folder / "other", "1-long", before="touch waiting; while [ ! -e go ]; do sleep 0.01; done\n")
+        suites.write_test(self.folder / "other", "1-long", before=suites.WAIT)
         self.me.own(self.folder)
         before = host.Snapshot()
         running = self.start("other")
@@ -183,7 +184,8 @@ class KillOthers(KillCase):
         self.assertNothingLeft(before)
         test = self.results_by_name()["1-long"]
         self.assertRegex(test["reason"], r"^ua1 \(uac_ua1\.xml\) was ended by SIGKILL")
-        self.assertEqual({ua["name"]: (ua["exit_code"], ua["signal"]) for ua in test["uas"]}["ua1"], (None, signal.SIGKILL))
+        ended = {ua["name"]: (ua["exit_code"], ua["signal"]) for ua in test["uas"]}
+        self.assertEqual(ended["ua1"], (None, signal.SIGKILL))
 
 
 class StoppedAgent(KillCase):

@@ -5,7 +5,6 @@ import pty
 import re
 
 import harness
-import host
 import suites
 from harness import Case, Run, StateLine, for_each_user
 
@@ -75,10 +74,11 @@ class Output(Case):
     def test_verbose(self):
         run = self.sippod("suite", "--verbose")
         self.assertExit(run, 1)
+        begin, end = ["CREATED", "PREPARING"], ["CLEANING", "CLEAN"]
         self.assertEqual([(line.test, line.state) for line in run.states], [
-            *[("bad", state) for state in ("CREATED", "PREPARING", "READY", "STARTING", "FAIL", "CLEANING", "CLEAN")],
-            *[("good", state) for state in ("CREATED", "PREPARING", "READY", "STARTING", "SUCCESS", "CLEANING", "CLEAN")],
-            *[("unready", state) for state in ("CREATED", "PREPARING", "NOT READY")],
+            *[("bad", state) for state in [*begin, "READY", "STARTING", "FAIL", *end]],
+            *[("good", state) for state in [*begin, "READY", "STARTING", "SUCCESS", *end]],
+            *[("unready", state) for state in [*begin, "NOT READY"]],
         ])
         # The same as in the test's own log, each line headed by the test.
         errors = run.err.splitlines()
@@ -91,19 +91,17 @@ class Output(Case):
 
     def test_lines_come_as_things_happen(self):
         """Not when a buffer is full: whoever reads along sees where a test is."""
-        suites.write_test(self.folder / "slow", "one", before="while [ ! -e go ]; do sleep 0.01; done\n")
+        suites.write_test(self.folder / "slow", "one", before=suites.WAIT)
         self.me.own(self.folder)
         running = self.start("slow")
         self.assertIn("PREPARING", running.popen.stdout.readline())
-        folder = host.wait_until(lambda: next(iter((self.folder / "sippod-results").glob("one/*/uas_ua0.xml")), None))
-        self.assertIsNone(running.popen.poll())
-        (folder.parent / "go").touch()
+        (self.wait_for("sippod-results/one/*/waiting", running).parent / "go").touch()
         self.assertIn("STARTING", running.popen.stdout.readline())
         self.assertExit(running.wait(), 0)
 
     def test_help_and_version(self):
-        for arguments, words in ((["--help"], "Usage: sippod"), (["-h"], "Usage: sippod"), (["run", "--help"], "--keep"),
-                                 (["run", "-h"], "--keep"), (["--version"], "sippod "), (["run", "--version"], "sippod ")):
+        for arguments, words in ((["--help"], "Usage: sippod"), (["-h"], "Usage: sippod"), (["--version"], "sippod "),
+                                 (["run", "--help"], "--keep"), (["run", "-h"], "--keep"), (["run", "-v"], "sippod ")):
             run = self.start_command([self.program, *arguments]).wait()
             self.assertExit(run, 0)
             self.assertIn(words, run.out)

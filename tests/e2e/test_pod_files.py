@@ -6,7 +6,7 @@ from pathlib import Path
 
 import harness
 import suites
-from harness import for_each_user, known_defect
+from harness import for_each_user
 from pods import PodCase
 
 FRESH = ("/tmp", "/run", "/var/tmp", "/var/log", "/var/cache", "/dev/shm")
@@ -80,7 +80,8 @@ class Files(PodCase):
 
     def test_each_test_has_fresh_ones(self):
         for name in ("one", "two"):
-            tries = " && ".join(f"test ! -e {folder}/{NAME} && echo x >{folder}/{NAME}" for folder in FRESH + ("/etc",))
+            places = [f"{folder}/{NAME}" for folder in (*FRESH, "/etc")]
+            tries = " && ".join(f"test ! -e {place} && echo x >{place}" for place in places)
             suites.write_test(self.folder / "suite", name, before=tries + "\n", after=f"test -e /tmp/{NAME}\n")
         self.me.own(self.folder)
         self.assertExit(self.sippod("suite"), 0)
@@ -96,6 +97,19 @@ class Files(PodCase):
         else:
             self.check_answers(facts["create"], "EACCES", "EOVERFLOW")
             self.check_answers(facts["append"], "EACCES", "EOVERFLOW")
+
+    def test_devices(self):
+        """The harmless ones, which work, and no others."""
+        known = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "net", "fd", "stdin",
+                 "stdout", "stderr"}
+        works = ("echo x >/dev/null && head -c 9 /dev/zero >/dev/shm/x && head -c 9 /dev/urandom >/dev/null && "
+                 "echo out >/dev/stdout && echo err >/dev/stderr && : </dev/ptmx && : <dev >/dev/fd/1")
+        suites.write_test(self.folder / "suite", "one", before=f"ls -A /dev >dev && ls -A /dev/pts >pts && {works}\n")
+        self.me.own(self.folder)
+        for options in ([], ["--fs", "readonly"]):
+            self.assertExit(self.sippod("suite", "--keep", "all", *options), 0)
+            self.assertLessEqual(set((self.run_folder() / "dev").read_text().split()), known)
+            self.assertEqual((self.run_folder() / "pts").read_text().split(), ["ptmx"], "terminals of the host")
 
     def test_readonly(self):
         writable = [f"{folder}/{NAME}" for folder in ("/tmp", "/run", "/var/tmp", "/dev/shm")]
@@ -143,15 +157,15 @@ class KernelSettings(PodCase):
 
     who = "root"
     SETTINGS = ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/panic", "/proc/sys/vm/drop_caches",
-                "/proc/sys/fs/file-max", "/proc/sysrq-trigger", "/sys/kernel/mm/ksm/run")
-    DEVICES = ("/dev/kmsg", "/dev/loop0", "/dev/mem")
+                "/proc/sys/fs/file-max", "/proc/sysrq-trigger")
+    DEVICES = ("/dev/kmsg", "/dev/loop0", "/dev/mem", "/sys/kernel/mm/ksm/run")
 
-    def may_write(self, paths):
+    def may_write(self, paths, *options):
         """Those that can be opened for writing in a pod. Opening alone changes nothing."""
         paths = [path for path in paths if opens(path)]
         if not paths:
             harness.skip("root may write none of these on this host either")
-        answers = self.probe(questions={"open": paths})["open"]
+        answers = self.probe(*options, questions={"open": paths})["open"]
         return [path for path in paths if answers[path] == "ok"]
 
     def test_settings_are_out_of_reach(self):
@@ -159,6 +173,9 @@ class KernelSettings(PodCase):
 
     def test_devices_are_out_of_reach(self):
         self.assertEqual(self.may_write(self.DEVICES), [])
+
+    def test_settings_are_out_of_reach_of_a_pod_with_the_hosts_files(self):
+        self.assertEqual(self.may_write(self.SETTINGS, "--fs", "host"), [])
 
 
 if __name__ == "__main__":

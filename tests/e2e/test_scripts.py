@@ -52,7 +52,8 @@ class Scripts(LifeCase):
         self.assertRegex(self.result()["reason"], "^ua1 .*; .*after.sh ended with exit code 3$")
 
     def test_after_is_run_after_a_failed_call(self):
-        self.assertExit(self.one(files=suites.FAILING, before="touch before\n", after="test -e before && touch after\n"), 1)
+        run = self.one(files=suites.FAILING, before="touch before\n", after="test -e before && touch after\n")
+        self.assertExit(run, 1)
         self.assertTrue((self.run_folder() / "after").exists(), "after.sh was not run")
 
     def test_background_processes(self):
@@ -72,7 +73,8 @@ class Scripts(LifeCase):
         self.assertQuick(run, 10)
 
     def test_output_is_logged(self):
-        self.assertExit(self.one("--keep", "all", before="echo out; echo err >&2; printf 'no end'\n", after="echo after\n"), 0)
+        before = "echo out; echo err >&2; printf 'no end'\n"
+        self.assertExit(self.one("--keep", "all", before=before, after="echo after\n"), 0)
         log = self.log()
         self.assertIn(("DEBUG", "out"), log)
         self.assertIn(("ERROR", "err"), log)
@@ -81,7 +83,8 @@ class Scripts(LifeCase):
         self.assertLess(log.index(("INFO", "SUCCESS")), log.index(("DEBUG", "after")))
 
     def test_binary_output_is_escaped(self):
-        run = self.one(before="printf 'a\\377\\000b\\033[31m\\tc\\r\\n\\303\\244\\n' >&2\nhead -c 100000 /dev/zero\nexit 1\n")
+        run = self.one(before="printf 'a\\377\\000b\\033[31m\\tc\\r\\n\\303\\244\\n' >&2\n"
+                       "head -c 100000 /dev/zero\nexit 1\n")
         self.assertExit(run, 1)
         log = self.log()
         self.assertIn(("ERROR", "a\\xff\\x00b\\x1b[31m\\x09c"), log)
@@ -97,11 +100,13 @@ class Scripts(LifeCase):
         log = self.log()
         self.assertEqual([text for level, text in log if level == "DEBUG" and text.isdigit()],
                          [str(number) for number in range(1, 20001)])
-        self.assertEqual([text for level, text in log if level == "ERROR"], [f"e{number}" for number in range(1, 20001)])
+        self.assertEqual([text for level, text in log if level == "ERROR"],
+                         [f"e{number}" for number in range(1, 20001)])
 
     def test_keywords_in_scripts(self):
-        self.assertExit(self.one("--keep", "all", before="echo {{test.name}} {{test.run_id}} {{ua0.host}} {{ua1.host}} "
-                                 "{{dut.host}} {{test.run_id_number}} '{{custom_transport}}'\n"), 0)
+        run = self.one("--keep", "all", before="echo {{test.name}} {{test.run_id}} {{ua0.host}} {{ua1.host}} "
+                       "{{dut.host}} {{test.run_id_number}} '{{custom_transport}}'\n")
+        self.assertExit(run, 0)
         text = [text for level, text in self.log() if level == "DEBUG"][0]
         self.assertRegex(text, rf"^one {self.result()['run_id']} 198.18.1.0 198.18.1.1 198.18.1.0 \d{{12}} $")
 

@@ -8,10 +8,9 @@ import time
 import harness
 import host
 import suites
-from harness import Case, for_each_user, known_defect
+from harness import Case, for_each_user
 
 ENDING = ("INT", "TERM", "HUP", "QUIT", "PIPE", "USR1", "USR2", "ALRM")
-WAITS = "touch waiting\nwhile [ ! -e go ]; do sleep 0.01; done\n"
 MARKS = "touch after\n"
 
 
@@ -19,7 +18,7 @@ class SignalCase(Case):
     def begin(self, phase="calling", number=0, first=None, after=MARKS, **options):
         """Starts a run of two tests, of which the first one goes on until the marker file `phase` is there."""
         suite, results = self.folder / f"suite{number}", f"results{number}"
-        before = WAITS if phase == "waiting" else None
+        before = suites.WAIT if phase == "waiting" else None
         scripts = {"after": after, **({"before": before} if before else {})}
         suites.write_test(suite, "1-long", suites.ENDLESS if phase == "calling" else suites.CALL, **scripts)
         suites.write_test(suite, "2-next", before="touch was-here\n")
@@ -97,7 +96,7 @@ class Moments(SignalCase):
 
     def test_while_after_sh_runs(self):
         """A first signal lets it end."""
-        suites.write_test(self.folder / "suite", "1-one", after=WAITS + MARKS)
+        suites.write_test(self.folder / "suite", "1-one", after=suites.WAIT + MARKS)
         suites.write_test(self.folder / "suite", "2-next")
         self.me.own(self.folder)
         running = self.start("suite", "--keep", "all")
@@ -131,8 +130,8 @@ class Moments(SignalCase):
     def test_sippod_that_ignores_a_signal(self):
         """As under nohup: it stays ignored, and the run goes to its end."""
         def ignoring(*arguments, **options):
-            return self.start_command(["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh", self.program, "run", *arguments],
-                                      **options)
+            return self.start_command(["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh",
+                                       *self.run_words(*arguments)], **options)
         running, folder, results = self.begin("waiting", first=ignoring)
         running.signal(signal.SIGHUP)
         running.signal(signal.SIGINT)
@@ -148,8 +147,8 @@ class Moments(SignalCase):
         suites.write_test(self.folder / "suite", "one", before="grep -E '^Sig(Blk|Ign):' /proc/self/status >signals\n"
                           "sh -c 'kill -TERM $$; echo still alive >alive'\ntest ! -e alive\n")
         self.me.own(self.folder)
-        run = self.start_command(["sh", "-c", "trap '' HUP INT TERM; exec \"$@\"", "sh", self.program, "run", "suite",
-                                  "--keep", "all"]).wait()
+        run = self.start_command(["sh", "-c", "trap '' HUP INT TERM; exec \"$@\"", "sh",
+                                  *self.run_words("suite", "--keep", "all")]).wait()
         self.assertExit(run, 0)
         for line in (self.run_folder() / "signals").read_text().splitlines():
             self.assertEqual(int(line.split()[1], 16), 0, line)
@@ -159,7 +158,8 @@ class Moments(SignalCase):
         for name in ("1-one", "2-two", "3-three", "4-four", "5-five"):
             suites.write_test(self.folder / "suite", name, after="sleep 0.2\ntouch after\n")
         self.me.own(self.folder)
-        return self.start_command(["bash", "-c", '"$0" run suite | head -1; echo ${PIPESTATUS[0]}', self.program]).wait()
+        pipeline = '"$0" run --jobs 1 suite | head -1; echo ${PIPESTATUS[0]}'
+        return self.start_command(["bash", "-c", pipeline, self.program]).wait()
 
     def test_reader_that_goes_away(self):
         run = self.run_with_reader_that_goes_away()
@@ -173,6 +173,7 @@ class Moments(SignalCase):
         self.assertEqual(results["tests"][-1]["result"], "INTERRUPTED")
 
     def test_reader_that_goes_away_is_no_hurry(self):
+        """Each further line that is written is a SIGPIPE again, but no second signal of an impatient user."""
         self.run_with_reader_that_goes_away()
         interrupted = self.results()["tests"][-1]
         self.assertEqual(interrupted["reason"], "interrupted by SIGPIPE")
@@ -185,7 +186,7 @@ class Terminal(SignalCase):
         master, slave = pty.openpty()
 
         def start(*arguments, **options):
-            running = self.start_command(["setsid", "--ctty", self.program, "run", *arguments], stdin=slave,
+            running = self.start_command(["setsid", "--ctty", *self.run_words(*arguments)], stdin=slave,
                                          stdout=slave, stderr=slave, **options)
             os.close(slave)
             return running

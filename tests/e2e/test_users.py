@@ -4,9 +4,7 @@ import json
 import os
 
 import harness
-import host
 import suites
-from harness import Case
 from pods import PodCase
 
 ROUNDS = 3
@@ -18,7 +16,8 @@ class Together(PodCase):
         started = []
         for who in people:
             folder = self.make_folder(who)
-            started.append((who, folder, self.start(harness.workspace.quickstart, "--keep", "all", who=who, cwd=folder)))
+            running = self.start(harness.workspace.quickstart, "--keep", "all", who=who, cwd=folder)
+            started.append((who, folder, running))
         return [(who, folder, running.wait()) for who, folder, running in started]
 
     def check_all_passed(self, runs):
@@ -27,7 +26,7 @@ class Together(PodCase):
             self.assertExit(run, 0)
             self.assertEqual(run.err, "")
             results = self.results(folder / "sippod-results")
-            self.assertEqual(results["totals"]["pass"], 7)
+            self.assertEqual(results["totals"]["pass"], 8)
             self.assertEqual(results["host"]["uid"], who.uid)
             self.assertEqual([(line.test, line.run_id) for line in run.states if line.state == "SUCCESS"],
                              [(test["name"], test["run_id"]) for test in results["tests"]])
@@ -36,7 +35,7 @@ class Together(PodCase):
                 self.assertEqual({path.stat().st_uid for path in [run_folder, *run_folder.iterdir()]}, {who.uid})
                 ids.append(test["run_id"])
             # No more folders than these.
-            self.assertEqual(len(list((folder / "sippod-results").glob("*/*"))), 7)
+            self.assertEqual(len(list((folder / "sippod-results").glob("*/*"))), 8)
         self.assertEqual(len(set(ids)), len(ids))
 
     def test_different_users(self):
@@ -56,15 +55,12 @@ class Together(PodCase):
             folder = self.make_folder(who)
             self.me = who
             suites.write_test(folder / "suite", "probe", {**suites.CALL, "probe.py": self.probe_text()},
-                              before=f"{self.probe_command('facts.json')} || exit 1\n"
-                                     "touch ready\nwhile [ ! -e go ]; do sleep 0.01; done\n")
+                              before=f"{self.probe_command('facts.json')} || exit 1\n{suites.WAIT}")
             who.own(folder)
             started.append((folder, self.start("suite", "--keep", "all", who=who, cwd=folder)))
         ready = []
         for folder, running in started:
-            found = host.wait_until(lambda folder=folder: next(iter(folder.glob("sippod-results/probe/*/ready")), None), 10)
-            self.assertIsNotNone(found, running.popen.poll())
-            ready.append(found.parent)
+            ready.append(self.wait_for("sippod-results/probe/*/waiting", running, folder=folder).parent)
         facts = [json.loads((place / "facts.json").read_text()) for place in ready]
         for place in ready:
             (place / "go").touch()

@@ -37,8 +37,8 @@ def release(pid):
 
 
 def kill_at_start_of_child(pid, number):
-    """Lets `pid`, which was started with trace_me, run to its n-th fork, and kills it there; the child is let go then.
-    Its pid; None if `pid` has ended before."""
+    """Lets `pid`, which was started with trace_me, run to its n-th fork, and kills it there; then the child is let go.
+    Its pid is returned; None if `pid` has ended before."""
     stop = end_of(pid)
     ptrace(SETOPTIONS, pid, TRACE_FORK | TRACE_VFORK | TRACE_CLONE | EXIT_KILL)
     while stop is not None:

@@ -59,3 +59,11 @@ unit_test(run/output run unit_support)
 
 unit_test(sandbox/capabilities sandbox unit_support)
 unit_test(sandbox/seccomp sandbox unit_support)
+
+unit_test(doctor/words doctor sandbox)
+unit_test(doctor/write doctor PkgConfig::JANSSON)
+unit_test(doctor/doctor doctor sandbox unit_support PkgConfig::JANSSON)
+# It looks for sippod's other programs beside itself.
+set_target_properties(unit-doctor-doctor PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+target_compile_definitions(unit-doctor-doctor PRIVATE SIPPOD="$<TARGET_FILE:sippod>")
+add_dependencies(unit-doctor-doctor sippod sippod-router sippod-agent)

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #include "sandbox/namespaces.h"
 #include "sandbox/seccomp.h"
 #include "src/base/memory.h"
+#include "src/doctor/device.h"
 #include "src/doctor/doctor.h"
 #include "tests/unit/support/support.h"
 
@@ -90,11 +92,16 @@ static int without_process_namespaces(void)
     return in_namespace_with("/proc/sys/user/max_pid_namespaces", "0");
 }
 
+/* The sanitizer's search for leaks takes a thread and traces the process. */
+static int without_leak_search(void)
+{
+    return setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+}
+
 /* No unshare, no clone with namespaces, no clone3: what container engines install, and more. */
 static int under_filter(void)
 {
-    /* The search for leaks traces the process, which the filter refuses. */
-    return setenv("ASAN_OPTIONS", "detect_leaks=0", 1) < 0 ? -1 : seccomp_pod(NULL);
+    return without_leak_search() < 0 ? -1 : seccomp_pod(NULL);
 }
 
 static int with_covered_proc(void)
@@ -118,7 +125,7 @@ static int with_two_processes(void)
 {
     const struct rlimit limit = {2, 2};
 
-    return as_ordinary() < 0 || setrlimit(RLIMIT_NPROC, &limit) < 0 ? -1 : 0;
+    return without_leak_search() < 0 || as_ordinary() < 0 || setrlimit(RLIMIT_NPROC, &limit) < 0 ? -1 : 0;
 }
 
 static int with_few_descriptors(void)
@@ -429,6 +436,30 @@ static void test_usage(void **state)
     assert_int_equal(help.exit_code, 0);
 }
 
+/* ---- kinds of devices ---- */
+
+static int add_devices(void *user)
+{
+    uint64_t keep;
+
+    (void)user;
+    if (namespaces_enter_own(&keep, NULL) < 0 || namespaces_unshare_network(NULL) < 0)
+        return CANNOT_CRIPPLE;
+    if (device_add("doctor", "none-such") != EOPNOTSUPP)
+        return 1;
+    if (device_add("doctor", "veth") != 0 || if_nametoindex("doctor") == 0)
+        return 2;
+    if (device_add("doctor", "veth") != EEXIST)
+        return 3;
+    return device_add("a-name-that-is-too-long", "veth") == EINVAL ? 0 : 4;
+}
+
+static void test_devices(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_of(add_devices, NULL), 0);
+}
+
 /* ---- what a run asks, from where it is by then ---- */
 
 static ino_t user_namespace(void)
@@ -527,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_named_sipp),
         cmocka_unit_test(test_left_overs),
         cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_devices),
         cmocka_unit_test(test_nothing_to_explain),
         cmocka_unit_test(test_explanation),
     };
