@@ -32,7 +32,8 @@ static char *find(const char *folder, const char *name, int *ret_fd, struct find
         *ret_fd = open(path, O_PATH | O_CLOEXEC);
     }
     if (*ret_fd < 0 && errno == ENOENT)
-        findings_addf(findings, FINDING_BAD, ID, MEANS, NULL, "%s is neither in %s nor in %s", name, folder,
+        findings_addf(findings, FINDING_BAD, ID, MEANS, NULL,
+                      "%s is neither in %s nor in %s: the installation is incomplete", name, folder,
                       SIPPOD_LIBEXECDIR);
     else if (*ret_fd < 0)
         findings_addf(findings, FINDING_BAD, ID, MEANS, NULL, "%s cannot be opened: %s", path,

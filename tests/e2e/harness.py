@@ -8,6 +8,7 @@ Environment: SIPPOD_BUILD   the build folder with the three programs (default: b
              SIPPOD_SOURCE  the source
              SIPPOD_TESTS_MUST_RUN=1  a test that cannot run is a failure, not a skip
 """
+import glob
 import json
 import os
 import pwd
@@ -362,7 +363,8 @@ class Case(unittest.TestCase):
         def there():
             if running and running.popen.poll() is not None:
                 self.fail(f"sippod has ended before {pattern} came\n{running.wait()}")
-            return next(iter(sorted(folder.glob(pattern))), None)
+            # Path.glob() stumbles over folders that vanish meanwhile.
+            return next((Path(path) for path in sorted(glob.glob(f"{glob.escape(str(folder))}/{pattern}"))), None)
         found = host.wait_until(there, deadline_s)
         if not found:
             self.fail(f"{pattern} did not come in {deadline_s} s; there is: "

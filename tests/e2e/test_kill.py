@@ -146,6 +146,26 @@ class KillOthers(KillCase):
         self.assertEqual([line.split()[0] for line in lines],
                          ["PREPARING", "STARTING", "FAIL", "CLEANING", "DIRTY"], run)
 
+    def test_one_agent_of_many(self):
+        """The tests beside it do not notice."""
+        for name in ("1-one", "2-two", "3-three"):
+            suites.write_test(self.folder / "other", name, before=suites.WAIT)
+        self.me.own(self.folder)
+        before = host.Snapshot()
+        running = self.start("other", "--jobs", "3")
+        places = {name: self.wait_for(f"sippod-results/{name}/*/waiting", running).parent
+                  for name in ("1-one", "2-two", "3-three")}
+        victim = [agent for agent in host.find("sippod-agent", running.pid)
+                  if f"--writable={places['2-two']}" in agent.arguments]
+        self.assertEqual(len(victim), 1)
+        os.kill(victim[0].pid, signal.SIGKILL)
+        for place in places.values():
+            (place / "go").touch()
+        self.assertExit(running.wait(), 1)
+        self.assertNothingLeft(before)
+        self.assertEqual({name: test["verdict"] for name, test in self.results_by_name().items()},
+                         {"1-one": "pass", "2-two": "fail", "3-three": "pass"})
+
     def test_agent_while_before_sh_runs(self):
         suites.write_test(self.folder / "other", "1-long", before="touch waiting; sleep 600\n", after="true\n")
         suites.write_test(self.folder / "other", "2-next")

@@ -36,6 +36,18 @@ class Quickstart(Case):
         self.assertEqual(os.listdir(self.folder), ["sippod-results"])
         self.assertEqual(os.listdir(self.folder / "sippod-results"), ["results.json"])
 
+    def test_side_by_side(self):
+        """Without --jobs, as users run it: the lines of different tests mix, those of one keep their order."""
+        run = self.start_command([self.program, "run", harness.workspace.quickstart]).wait()
+        self.assertExit(run, 0)
+        states = {}
+        for line in run.states:
+            self.assertTrue(line.well_formed, line)
+            states.setdefault(line.test, []).append(line.state)
+        self.assertEqual(states, dict.fromkeys(TESTS, PRINTED))
+        self.assertEqual(sorted((test["index"], test["name"]) for test in self.results()["tests"]),
+                         list(enumerate(TESTS, 1)))
+
     def test_results_tell_it_all(self):
         run = self.sippod(harness.workspace.quickstart)
         results = self.results()

@@ -16,7 +16,7 @@ class Together(PodCase):
         started = []
         for who in people:
             folder = self.make_folder(who)
-            running = self.start(harness.workspace.quickstart, "--keep", "all", who=who, cwd=folder)
+            running = self.start(harness.workspace.quickstart, "--keep", "all", "--jobs", "auto", who=who, cwd=folder)
             started.append((who, folder, running))
         return [(who, folder, running.wait()) for who, folder, running in started]
 
@@ -28,8 +28,8 @@ class Together(PodCase):
             results = self.results(folder / "sippod-results")
             self.assertEqual(results["totals"]["pass"], 8)
             self.assertEqual(results["host"]["uid"], who.uid)
-            self.assertEqual([(line.test, line.run_id) for line in run.states if line.state == "SUCCESS"],
-                             [(test["name"], test["run_id"]) for test in results["tests"]])
+            self.assertEqual(sorted((line.test, line.run_id) for line in run.states if line.state == "SUCCESS"),
+                             sorted((test["name"], test["run_id"]) for test in results["tests"]))
             for test in results["tests"]:
                 run_folder = self.run_folder(test, folder / "sippod-results")
                 self.assertEqual({path.stat().st_uid for path in [run_folder, *run_folder.iterdir()]}, {who.uid})

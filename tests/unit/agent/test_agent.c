@@ -56,6 +56,7 @@ static void test_ping_and_version(void **state)
     assert_int_equal(pod->payload.length, 4);
     memcpy(&version, pod->payload.data, 4);
     assert_int_equal(be32toh(version), 4244);
+    pod_refuses(pod, 2, "", "no command"); /* each is answered once */
 }
 
 /* The channel goes on behind each of them. */
@@ -281,6 +282,35 @@ static void test_no_streams(void **state)
     assert_int_equal(recv(pod->io, data, sizeof data, MSG_DONTWAIT), -1);
 }
 
+/* Its stream has ended with it: what a child says later is not sent. */
+static void test_late_output(void **state)
+{
+    struct pod *pod = *state;
+    char *folder = folder_make();
+    cleanup_free char *json = text_format(
+        "{\"id\":\"c\",\"process\":{\"args\":[\"sh\",\"-c\",\"cd %s; (until test -e go; do sleep 0.01; done; "
+        "echo late; touch done) & exit 5\"],\"stdio\":7}}",
+        folder);
+    cleanup_buffer struct buffer bytes = {0};
+    cleanup_buffer struct buffer payload = {0};
+    uint8_t data[2 * IO_HEADER + 1];
+
+    wait_ready(pod);
+    ctl_encode(&bytes, CTL_NEWCONTAINER, json, strlen(json));
+    assert_int_equal(send(pod->ctl, bytes.data, bytes.length, MSG_NOSIGNAL), bytes.length);
+    assert_int_equal(recv(pod->io, data, sizeof data, MSG_WAITALL), sizeof data);
+    assert_int_equal(data[2 * IO_HEADER], 5);
+    folder_put(folder, "go", "");
+    for (int i = 0; i < 1000 && !folder_has(folder, "done"); i++)
+        usleep(5000);
+    assert_true(folder_has(folder, "done"));
+    assert_int_equal(send(pod->ctl, "\0\0\0\x0c\0\0\0\x08", CTL_HEADER, MSG_NOSIGNAL), CTL_HEADER);
+    for (int acks = 0; acks < 2;)
+        acks += next_frame(pod, &payload) == CTL_ACK;
+    assert_int_equal(recv(pod->io, data, sizeof data, MSG_DONTWAIT), -1);
+    folder_remove(folder);
+}
+
 /* ---- ends ---- */
 
 struct stayer {
@@ -405,14 +435,23 @@ int main(void)
 #define RAW(name)    cmocka_unit_test_setup_teardown(name, setup_raw, teardown)
 #define STAYER(name) cmocka_unit_test_setup_teardown(name, setup_stayer, teardown_stayer)
     const struct CMUnitTest tests[] = {
-        TEST(test_ping_and_version), TEST(test_unknown_commands),
-        TEST(test_malformed_json),   RAW(test_byte_by_byte),
-        RAW(test_all_at_once),       TEST(test_long_frame),
-        RAW(test_frame_too_long),    RAW(test_frame_too_short),
-        RAW(test_input_for_nobody),  RAW(test_bad_io_frame),
-        RAW(test_no_streams),        STAYER(test_destroy),
-        STAYER(test_ctl_closed),     STAYER(test_io_closed),
-        STAYER(test_killed),         cmocka_unit_test(test_wrong_arguments),
+        TEST(test_ping_and_version),
+        TEST(test_unknown_commands),
+        TEST(test_malformed_json),
+        RAW(test_byte_by_byte),
+        RAW(test_all_at_once),
+        TEST(test_long_frame),
+        RAW(test_frame_too_long),
+        RAW(test_frame_too_short),
+        RAW(test_input_for_nobody),
+        RAW(test_bad_io_frame),
+        RAW(test_no_streams),
+        RAW(test_late_output),
+        STAYER(test_destroy),
+        STAYER(test_ctl_closed),
+        STAYER(test_io_closed),
+        STAYER(test_killed),
+        cmocka_unit_test(test_wrong_arguments),
     };
 
     return pods_possible() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;

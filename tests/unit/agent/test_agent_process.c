@@ -66,7 +66,7 @@ static void test_container(void **state)
     struct output out;
 
     ARGS(&container, "sh", "-c",
-         "echo \"$0|$1|$A|$HOME|$(pwd -P | tr -d 0-9)|$(ulimit -n)|$(ulimit -Hn)|$(ulimit -c)\"; exit 3",
+         "echo \"$0|$1|$A|$LEAKED|$(pwd -P | tr -d 0-9)|$(ulimit -n)|$(ulimit -Hn)|$(ulimit -c)\"; exit 3",
          "zero", "a b");
     pod_run(pod, &container, false, &out, NULL);
     says(&out, "zero|a b|x y||/proc/|64|100|0\n");
@@ -96,7 +96,15 @@ static void test_defaults(void **state)
 static void test_no_power(void **state)
 {
     struct pod *pod = *state;
-    cleanup_free char *status = pod_ask(pod, "cat /proc/self/status");
+    struct container_message exec = {.id = (char *)"hyperstart"};
+    struct output out;
+    const char *status;
+
+    ARGS(&exec, "cat", "/proc/self/status"); /* not by a shell, which sets its signals right */
+    pod_run(pod, &exec, true, &out, NULL);
+    strings_free(&exec.process.args);
+    output_wait(&out);
+    status = (const char *)out.data.data;
 
     assert_non_null(strstr(status, "CapInh:\t0000000000000000\n"));
     assert_non_null(strstr(status, "CapPrm:\t0000000000000000\n"));
@@ -107,6 +115,21 @@ static void test_no_power(void **state)
     assert_non_null(strstr(status, "Seccomp:\t2\n"));
     assert_non_null(strstr(status, "SigBlk:\t0000000000000000\n"));
     assert_non_null(strstr(status, "SigIgn:\t0000000000000000\n"));
+    output_free(&out);
+}
+
+/* The agent itself holds what it needs as permitted only, and has the filter, too. */
+static void test_agent_itself(void **state)
+{
+    struct pod *pod = *state;
+    cleanup_free char *path = text_format("proc/%d/status", pod->pid);
+    cleanup_free char *status = folder_get("", path);
+
+    assert_non_null(strstr(status, "CapInh:\t0000000000000000\n"));
+    assert_non_null(strstr(status, "CapEff:\t0000000000000000\n"));
+    assert_non_null(strstr(status, "CapAmb:\t0000000000000000\n"));
+    assert_non_null(strstr(status, "NoNewPrivs:\t1\n"));
+    assert_non_null(strstr(status, "Seccomp:\t2\n"));
 }
 
 static void test_capability_granted(void **state)
@@ -572,6 +595,7 @@ int main(int argc, char **argv)
         TEST(test_container),
         TEST(test_defaults),
         TEST(test_no_power),
+        TEST(test_agent_itself),
         TEST(test_capability_granted),
         TEST(test_capability_refused),
         TEST(test_cannot_start),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/base/memory.h"
@@ -124,6 +125,8 @@ static void test_run(void **state)
 {
     struct scene *scene = *state;
 
+    setenv("TZ", "HERE-05:30", 1); /* which has no say in it */
+    tzset();
     scene->results.suite = text_copy("/suite");
     scene->results.started = 1767225599; /* the last second of 2025 */
     scene->results.duration_s = 1.23456789;

@@ -272,7 +272,7 @@ static void test_call_rate(void **state)
         {"a;b;c;\n1;2;3;\n", -1},
         {"x;CallRate(C);\n1;7.5", 7.5}, /* without an end of line */
         {"CallRate(C);x;\n0.5;1;\n", 0.5},
-        {"a;b;\n1;CallRate(C);\n3;4;\n", -1}, /* no header */
+        {"a;\n1;CallRate(C);\n3;4;5;\n", -1}, /* no header */
     };
     struct scene *scene = *state;
 

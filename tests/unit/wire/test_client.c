@@ -187,6 +187,11 @@ static void test_replies_in_order(void **state)
     noted(scene, "failed(b: no such \\x0athing\\xff) reply(c: bytes) ");
     say(scene, CTL_ACK, "to nothing"); /* harmless */
     noted(scene, "");
+    command(&a, CTL_PING, ""); /* and once more, after all have been answered */
+    command(&b, CTL_PING, "");
+    say(scene, CTL_ACK, "1");
+    say(scene, CTL_ACK, "2");
+    noted(scene, "reply(a: 1) reply(b: 2) ");
 }
 
 static void test_error_without_words(void **state)
@@ -268,14 +273,16 @@ static void closes(struct scene *scene, const char *words)
 static void test_close_answers_all(void **state)
 {
     struct scene *scene = *state;
-    struct item a = {scene, "a"}, b = {scene, "b"};
+    struct item a = {scene, "a"}, b = {scene, "b"}, c = {scene, "c"};
 
     command(&a, CTL_PING, "");
     command(&b, CTL_PING, "");
     wire_client_send(scene->client, CTL_PING, NULL, 0, NULL, NULL);
+    command(&c, CTL_PING, "");
     say(scene, CTL_ACK, "");
     close_fd(&scene->ctl);
-    noted(scene, "reply(a) failed(b: the agent has ended) closed(the agent has ended) ");
+    noted(scene, "reply(a) failed(b: the agent has ended) failed(c: the agent has ended) "
+                 "closed(the agent has ended) ");
     close_fd(&scene->io); /* told once */
     noted(scene, "");
 }
