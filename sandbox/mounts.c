@@ -32,6 +32,7 @@ struct detached {
     char *path; /* where it goes back to */
     int tree;   /* from open_tree(2) */
     bool is_folder;
+    bool writable;
 };
 
 struct set_up {
@@ -72,7 +73,7 @@ static int make_read_only(int tree, const char *path, struct error **ret)
 
 static int detach(struct set_up *set_up, const char *path, bool writable, struct error **ret)
 {
-    struct detached detached = {.path = text_copy(path)};
+    struct detached detached = {.path = text_copy(path), .writable = writable};
     struct stat status;
 
     detached.tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
@@ -163,9 +164,13 @@ static int make_mount_point(const char *path, bool is_folder, struct error **ret
     return 0;
 }
 
+/* Of two at the same place the writable one is on top. */
 static int by_path(const void *a, const void *b)
 {
-    return strcmp(((const struct detached *)a)->path, ((const struct detached *)b)->path);
+    const struct detached *left = a, *right = b;
+    int order = strcmp(left->path, right->path);
+
+    return order ? order : (int)left->writable - (int)right->writable;
 }
 
 /* Outer ones first: an inner one is then mounted on top of what the outer one shows. */
