@@ -143,7 +143,8 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
     bool compiled_filter = false;
     int result;
 
-    if (prctl(PR_SET_NAME, "sippod-agent") < 0 || prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
+    if (prctl(PR_SET_NAME, "sippod-agent") < 0 ||
+        prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
         return error_sys(ret, ERROR_FAILED, errno, "prctl");
     if (!(agent->loop = loop_new(ret)) ||
         channels_open(agent, CTL_FD, IO_FD, command_run, process_output_drained, ret) < 0)

@@ -313,6 +313,37 @@ static void test_last_words(void **state)
     noted(scene, "failed(a: cannot mount /proc) closed(cannot mount /proc) ");
 }
 
+/* The agent answers, or says why, and ends: what is still to be read of the one channel counts, whichever of
+ * the two ends is noticed first. */
+static void test_answer_before_the_end(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"}, b = {scene, "b"};
+
+    command(&a, CTL_DESTROYPOD, "");
+    command(&b, CTL_PING, "");
+    close_fd(&scene->io);
+    say(scene, CTL_ACK, "");
+    say(scene, CTL_ERROR, "no more");
+    say(scene, CTL_ERROR, "last words");
+    close_fd(&scene->ctl);
+    noted(scene, "reply(a) failed(b: no more) closed(last words) ");
+}
+
+static void test_output_before_the_end(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"};
+    uint64_t stream = wire_client_stream(scene->client, on_data, on_ended, &a);
+
+    close_fd(&scene->ctl);
+    put(scene, stream, "x", 1);
+    put(scene, stream, NULL, 0);
+    put(scene, stream, "\3", 1);
+    close_fd(&scene->io);
+    noted(scene, "data(a: x) ended(a: 3) closed(the agent has ended) ");
+}
+
 static void test_bad_frame(void **state)
 {
     struct scene *scene = *state;
@@ -535,19 +566,34 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_replies_in_order),  TEST(test_error_without_words),
-        TEST(test_no_reply_wanted),   TEST(test_next_is_ignored),
-        TEST(test_ready_and_events),  TEST(test_in_pieces),
-        TEST(test_close_answers_all), TEST(test_io_closes_too),
-        TEST(test_last_words),        TEST(test_bad_frame),
-        TEST(test_bad_io_frame),      TEST(test_unexpected_code),
-        TEST(test_bad_event),         TEST(test_stream),
-        TEST(test_stderr_stream),     TEST(test_status_that_is_none),
-        TEST(test_unknown_stream),    TEST(test_forget_in_data),
-        TEST(test_free_in_reply),     TEST(test_free_in_failure),
-        TEST(test_free_in_ready),     TEST(test_free_in_event),
-        TEST(test_free_in_closed),    TEST(test_free_in_data),
-        TEST(test_free_in_ended),     TEST(test_cannot_make),
+        TEST(test_replies_in_order),
+        TEST(test_error_without_words),
+        TEST(test_no_reply_wanted),
+        TEST(test_next_is_ignored),
+        TEST(test_ready_and_events),
+        TEST(test_in_pieces),
+        TEST(test_close_answers_all),
+        TEST(test_io_closes_too),
+        TEST(test_last_words),
+        TEST(test_answer_before_the_end),
+        TEST(test_output_before_the_end),
+        TEST(test_bad_frame),
+        TEST(test_bad_io_frame),
+        TEST(test_unexpected_code),
+        TEST(test_bad_event),
+        TEST(test_stream),
+        TEST(test_stderr_stream),
+        TEST(test_status_that_is_none),
+        TEST(test_unknown_stream),
+        TEST(test_forget_in_data),
+        TEST(test_free_in_reply),
+        TEST(test_free_in_failure),
+        TEST(test_free_in_ready),
+        TEST(test_free_in_event),
+        TEST(test_free_in_closed),
+        TEST(test_free_in_data),
+        TEST(test_free_in_ended),
+        TEST(test_cannot_make),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
