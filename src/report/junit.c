@@ -121,7 +121,7 @@ char *junit_text(const struct results *results, const char *folder)
     struct tm tm;
 
     gmtime_r(&started, &tm);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
     (void)gethostname(host, sizeof host - 1);
     buffer_addf(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites");
     add_counts(&out, results);
