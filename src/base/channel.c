@@ -62,8 +62,8 @@ static void writable(struct channel *channel)
     }
 }
 
-/* Offers what has arrived until the owner wants more. The owner may free the channel in its callback. */
-static void offer(struct channel *channel, size_t fresh)
+/* Offers what has arrived until the owner wants more. False if the owner has freed the channel. */
+static bool offer(struct channel *channel, size_t fresh)
 {
     cleanup_error struct error *error = NULL;
     size_t offset = 0;
@@ -75,11 +75,13 @@ static void offer(struct channel *channel, size_t fresh)
                                                       channel->in.length - offset, fresh, &error);
 
         if (freed)
-            return;
+            return false;
         if (used < 0) {
-            channel->freed = NULL;
+            channel->freed = &freed;
             channel_end(channel, error);
-            return;
+            if (!freed)
+                channel->freed = NULL;
+            return !freed;
         }
         if (used == 0)
             break;
@@ -88,25 +90,33 @@ static void offer(struct channel *channel, size_t fresh)
     }
     channel->freed = NULL;
     buffer_drop(&channel->in, offset);
+    return true;
 }
 
-static void readable(struct channel *channel)
+/* Reads once. False if there was nothing to read, or the channel has ended, or was freed. */
+static bool readable(struct channel *channel)
 {
     uint8_t data[READ_SIZE];
     ssize_t length = recv(channel->fd, data, sizeof data, MSG_DONTWAIT);
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (length <= 0) {
         cleanup_error struct error *error = NULL;
 
         if (length < 0 && errno != ECONNRESET)
             error_sys(&error, ERROR_FAILED, errno, "cannot read from a channel");
         channel_end(channel, error);
-        return;
+        return false;
     }
     buffer_add(&channel->in, data, (size_t)length);
-    offer(channel, (size_t)length);
+    return offer(channel, (size_t)length) && !channel->closed;
+}
+
+void channel_drain(struct channel *channel)
+{
+    while (!channel->closed && readable(channel))
+        ;
 }
 
 static void on_event(void *user, uint32_t events)
@@ -122,7 +132,7 @@ static void on_event(void *user, uint32_t events)
         channel->freed = NULL;
     }
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        readable(channel);
+        (void)readable(channel);
 }
 
 struct channel *channel_new(struct loop *loop, int fd, const struct channel_callbacks *callbacks, void *user,

@@ -27,3 +27,6 @@ void channel_free(struct channel *channel); /* closes; nothing is called any mor
 
 void channel_send(struct channel *channel, const void *data, size_t length);
 size_t channel_pending(const struct channel *channel); /* bytes sent that are not on their way yet */
+
+/* Reads, and offers, what has arrived by now. The owner may free the channel in its callbacks. */
+void channel_drain(struct channel *channel);

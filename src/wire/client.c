@@ -151,7 +151,7 @@ static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, siz
     return (ptrdiff_t)used;
 }
 
-/* Either channel's end is the end of both. */
+/* Either channel's end is the end of both, once what the other one still holds has been told. */
 static void on_closed(void *user, const struct error *why)
 {
     struct wire_client *client = user;
@@ -161,11 +161,16 @@ static void on_closed(void *user, const struct error *why)
     if (client->closed)
         return; /* the other channel's end was told already */
     client->closed = true;
+    client->freed = &freed;
+    channel_drain(client->ctl);
+    if (!freed)
+        channel_drain(client->io);
+    if (freed)
+        return;
     error_set(&error, ERROR_FAILED, "%s",
               client->last_words ? client->last_words
               : why              ? error_text(why)
                                  : "the agent has ended");
-    client->freed = &freed;
     while (!freed && client->first)
         answer(client, error, NULL, 0);
     if (freed)

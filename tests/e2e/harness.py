@@ -456,11 +456,20 @@ def tell_skips(result):
         print(f"SKIPPED ({len(tests)}): {reason}\n  " + "\n  ".join(tests), file=sys.stderr)
 
 
+def take_signals():
+    """A shell's background job and nohup ignore signals, and their children inherit that: sippod would, too."""
+    for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def main():
     """Runs the tests of the file that calls it; 77 if each of them was skipped."""
     global workspace
     os.umask(0o022)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    take_signals()
     host.adopt_orphans()
     workspace = Workspace()
     try:

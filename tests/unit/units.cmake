@@ -24,8 +24,12 @@ unit_test(base/rollback unit_support)
 unit_test(base/log unit_support)
 
 unit_test(wire/frame wire unit_support)
-unit_test(wire/message wire unit_support)
-unit_test(wire/client wire unit_support)
+unit_test(wire/message wire)
+unit_test(wire/message_refused wire unit_support)
+add_library(unit_peer STATIC unit/wire/peer.c)
+target_link_libraries(unit_peer PUBLIC wire unit_support)
+unit_test(wire/client unit_peer)
+unit_test(wire/client_streams unit_peer)
 
 # The built agent, in pods.
 add_library(unit_pod STATIC unit/agent/pod.c)
@@ -35,6 +39,8 @@ add_dependencies(unit_pod sippod-agent)
 unit_test(agent/agent unit_pod)
 unit_test(agent/agent_network unit_pod)
 unit_test(agent/agent_process unit_pod)
+unit_test(agent/agent_end unit_pod)
+unit_test(agent/agent_listen unit_pod)
 
 unit_test(suite/scenario suite)
 unit_test(suite/suite suite unit_support)

@@ -309,3 +309,60 @@ char *pod_ask(struct pod *pod, const char *script)
     wire_client_forget(pod->client, out.sequence);
     return (char *)out.data.data;
 }
+
+void pod_args(struct container_message *container, const char *const *words)
+{
+    for (; *words; words++)
+        strings_add(&container->process.args, *words);
+}
+
+void output_says_check(struct output *output, const char *expected, const char *file, int line)
+{
+    output_wait(output);
+    _assert_string_equal((const char *)output->data.data, expected, file, line);
+}
+
+/* ---- for cmocka ---- */
+
+int pod_setup(void **state)
+{
+    *state = pod_open(NULL);
+    return 0;
+}
+
+int pod_teardown(void **state)
+{
+    pod_free(*state);
+    return 0;
+}
+
+int shared_setup(void **state)
+{
+    struct shared *shared = memory_new(sizeof *shared);
+
+    *shared = (struct shared){.pod = pod_open(NULL), .folder = folder_make()};
+    *state = shared;
+    return 0;
+}
+
+int shared_teardown(void **state)
+{
+    struct shared *shared = *state;
+
+    pod_free(shared->pod);
+    folder_remove(shared->folder);
+    free(shared);
+    return 0;
+}
+
+char *in_folder(const struct shared *shared, const char *script)
+{
+    return text_format("cd %s; %s", shared->folder, script);
+}
+
+void wait_for_file(struct shared *shared, const char *name)
+{
+    for (int i = 0; i < 1000 && !folder_has(shared->folder, name); i++)
+        loop_run_for(shared->pod->loop, 5);
+    assert_true(folder_has(shared->folder, name));
+}

@@ -62,3 +62,21 @@ void pod_run(struct pod *pod, struct container_message *container, bool exec, st
 void pod_sh(struct pod *pod, const char *id, const char *script, struct output *out);
 /* What `sh -c script` says, run by EXECCMD and waited for; to be freed. */
 char *pod_ask(struct pod *pod, const char *script);
+
+/* Words for a process's args, and what it has to have said in the end. */
+#define POD_ARGS(container, ...) pod_args(container, (const char *const[]){__VA_ARGS__, NULL})
+void pod_args(struct container_message *container, const char *const *words);
+#define output_says(output, expected) output_says_check(output, expected, __FILE__, __LINE__)
+void output_says_check(struct output *output, const char *expected, const char *file, int line);
+
+/* For cmocka: a pod, and a pod with a folder that its scripts share with the test. */
+int pod_setup(void **state);
+int pod_teardown(void **state);
+struct shared {
+    struct pod *pod;
+    char *folder;
+};
+int shared_setup(void **state);
+int shared_teardown(void **state);
+char *in_folder(const struct shared *shared, const char *script); /* to be freed */
+void wait_for_file(struct shared *shared, const char *name);

@@ -24,21 +24,9 @@
 
 #define WAIT_MS 5000
 
-static int setup(void **state)
-{
-    *state = pod_open(NULL);
-    return 0;
-}
-
 static int setup_raw(void **state)
 {
     *state = pod_open_raw(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    pod_free(*state);
     return 0;
 }
 
@@ -431,8 +419,8 @@ static void test_wrong_arguments(void **state)
 
 int main(void)
 {
-#define TEST(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define RAW(name)    cmocka_unit_test_setup_teardown(name, setup_raw, teardown)
+#define TEST(name)   cmocka_unit_test_setup_teardown(name, pod_setup, pod_teardown)
+#define RAW(name)    cmocka_unit_test_setup_teardown(name, setup_raw, pod_teardown)
 #define STAYER(name) cmocka_unit_test_setup_teardown(name, setup_stayer, teardown_stayer)
     const struct CMUnitTest tests[] = {
         TEST(test_ping_and_version),

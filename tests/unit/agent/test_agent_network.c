@@ -76,18 +76,6 @@ static int network(void)
 
 /* ---- outside ---- */
 
-static int setup(void **state)
-{
-    *state = pod_open(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    pod_free(*state);
-    return 0;
-}
-
 static void there_is(struct pod *pod, const char *line)
 {
     cleanup_free char *command = text_format("%s network", self);
@@ -267,7 +255,7 @@ static void test_routes_refused(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, pod_setup, pod_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_fresh_pod),        TEST(test_start_pod),
         TEST(test_set_up_interface), TEST(test_mac),

@@ -9,6 +9,15 @@
 #include "src/base/loop.h"
 #include "src/base/text.h"
 
+/* Under the address sanitizer, whose memory says nothing about the program's. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+
 /* A new folder below $TMPDIR, by its real path; folder_remove() removes all of it and frees the text. */
 char *folder_make(void);
 void folder_remove(char *folder);
