@@ -17,6 +17,7 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "src/base/socket.h"
+#include "src/doctor/doctor.h"
 
 #define ROUTER_CAPABILITIES (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))
 #define END_MS              5000 /* how long a child that was told to end may take */
@@ -122,18 +123,10 @@ static int start_router(struct host *host, struct error **ret)
     return 0;
 }
 
-int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, const struct error *why),
-              void *user, struct error **ret)
+static int open_all(struct host *host, struct error **ret)
 {
     uint64_t keep;
 
-    *host = (struct host){.loop = loop,
-                          .agent = -1,
-                          .pod_filter = -1,
-                          .helper_filter = -1,
-                          .router_pidfd = -1,
-                          .lost = lost,
-                          .user = user};
     (void)signal(SIGCHLD, SIG_DFL); /* children are waited for, whatever the caller has set */
     if (find_programs(host, ret) < 0 || seccomp_compile_pod(&host->pod_filter, ret) < 0 ||
         seccomp_compile_helper(&host->helper_filter, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
@@ -142,6 +135,33 @@ int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, con
         return -1;
     /* Root keeps reaching root's files; for others there is nothing to raise. */
     return keep ? capabilities_raise(keep & CAPABILITY(CAP_DAC_OVERRIDE), ret) : 0;
+}
+
+/* What the doctor finds here tells more than the call that failed. */
+static void explain(struct error **ret)
+{
+    struct error *better = NULL;
+
+    if (!ret || !*ret || (*ret)->code != ERROR_HOST || doctor_explain_host(&better) == 0)
+        return;
+    error_free(*ret);
+    *ret = better;
+}
+
+int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, const struct error *why),
+              void *user, struct error **ret)
+{
+    *host = (struct host){.loop = loop,
+                          .agent = -1,
+                          .pod_filter = -1,
+                          .helper_filter = -1,
+                          .router_pidfd = -1,
+                          .lost = lost,
+                          .user = user};
+    if (open_all(host, ret) == 0)
+        return 0;
+    explain(ret);
+    return -1;
 }
 
 /* ---- ending ---- */

@@ -13,7 +13,6 @@
 #include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
-#include "src/doctor/doctor.h"
 #include "src/report/junit.h"
 #include "src/run/environment.h"
 #include "src/run/limits.h"
@@ -202,17 +201,6 @@ static void conclude(struct run *run)
     progress_summary(&run->progress, results);
 }
 
-/* What the doctor says of this host tells more than the call that failed. */
-static void explain_host(struct error **ret)
-{
-    struct error *better = NULL;
-
-    if (!ret || !*ret || (*ret)->code != ERROR_HOST || doctor_explain_host(&better) == 0)
-        return;
-    error_free(*ret);
-    *ret = better;
-}
-
 static int run_tests(struct run *run, struct error **ret)
 {
     cleanup_free char *sipp = NULL;
@@ -222,9 +210,7 @@ static int run_tests(struct run *run, struct error **ret)
     if (!run->loop || !(run->signals = signals_watch(run->loop, on_signal, run, ret)) ||
         check_junit(run, ret) < 0 || prepare(run, &sipp, ret) < 0)
         return -1;
-    if (host_open(&run->host, run->loop, on_router_lost, run, ret) < 0) {
-        explain_host(ret);
-    } else {
+    if (host_open(&run->host, run->loop, on_router_lost, run, ret) == 0) {
         run->started_ns = loop_now_ns();
         run->results.started = time(NULL);
         start_tests(run);

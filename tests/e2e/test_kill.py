@@ -33,9 +33,9 @@ class KillCase(Case):
             self.fail("left behind:\n  " + "\n  ".join(changes))
 
     def assertOnlyRunFoldersLeft(self, results):
-        """In the results: the file of an earlier run, the journal, and run folders with what a run writes."""
+        """In the results: the file of an earlier run, one half written, the journal, and run folders."""
         for path in (self.folder / results).glob("*"):
-            self.assertTrue(path.is_dir() or path.name in ("results.json", ".sippod-running"), path)
+            self.assertTrue(path.is_dir() or path.name in ("results.json", "results.json.new", ".sippod-running"), path)
 
 
 @for_each_user
@@ -60,16 +60,35 @@ class KillSippod(KillCase):
                 if number % 4 == 3:
                     self.check_next_run("results")
 
+    def start_traced(self):
+        try:
+            return self.start("short", "--results", "results", preexec_fn=tracer.trace_me)
+        except (OSError, subprocess.SubprocessError) as problem:
+            return harness.skip(f"this host does not let a process be traced: {problem}")
+
+    def test_at_random_system_calls(self):
+        """That finds what takes too little time to be hit by the clock."""
+        running = self.start_traced()
+        most = tracer.kill_at_system_call(running.pid)
+        running.popen.returncode = 0  # waited for already
+        dice = random.Random(f"{SEED} {self.who}")
+        for number in sorted(dice.sample(range(1, most), MOMENTS // 2)):
+            before = host.Snapshot()
+            running = self.start_traced()
+            tracer.kill_at_system_call(running.pid, number)
+            running.popen.returncode = -signal.SIGKILL
+            with self.subTest(f"seed {SEED}, system call {number / 2} of about {most / 2}"):
+                self.assertNothingLeft(before)
+                self.assertOnlyRunFoldersLeft("results")
+                self.check_next_run("results")
+
     def test_right_after_it_started_a_child(self):
         """Each of its children in turn: a helper process, the router, a pod, the sniffer."""
         child, number = True, 0
         while child and number < 12:
             number += 1
             before = host.Snapshot()
-            try:
-                running = self.start("short", "--results", "results", preexec_fn=tracer.trace_me)
-            except (OSError, subprocess.SubprocessError) as problem:
-                harness.skip(f"this host does not let a process be traced: {problem}")
+            running = self.start_traced()
             child = tracer.kill_at_start_of_child(running.pid, number)
             running.popen.returncode = -signal.SIGKILL  # waited for already
             with self.subTest(f"child {number}"):
@@ -80,22 +99,24 @@ class KillSippod(KillCase):
     def test_during_a_long_call(self):
         for number in range(3):
             before = host.Snapshot()
-            running = self.start("long", "--results", "results")
-            self.wait_for("results/1-long/*/calling", running)
+            results = f"results{number}"
+            running = self.start("long", "--results", results)
+            self.wait_for(f"{results}/1-long/*/calling", running)
             names = {process.name for process in host.descendants(running.pid)}
             self.assertLessEqual({"sippod-router", "sippod-agent", "sleep", "sipp"}, names)
             running.signal(signal.SIGKILL)
             running.popen.wait()
             self.assertNothingLeft(before)
             running.wait()
-            for folder in (self.folder / "results" / "1-long").iterdir():
+            for folder in (self.folder / results / "1-long").iterdir():
                 self.assertFalse((folder / "after").exists(), "after.sh was run by nobody")
-                harness.remove_tree(folder)
-        self.check_next_run("results")
+        self.check_next_run(results)
 
     def check_next_run(self, results):
         self.assertExit(self.sippod("short", "--results", results), 0)
         self.assertEqual(self.results(results)["totals"]["pass"], 2)
+        # It has also removed what the killed ones left.
+        self.assertEqual(os.listdir(self.folder / results), ["results.json"])
 
 
 @for_each_user

@@ -1,10 +1,11 @@
-"""Stops a program at a chosen place: right after it has started its n-th child, before either of them goes on."""
+"""Kills a program at a chosen place: at its n-th system call, or right after it has started its n-th child, before
+either of them goes on."""
 import ctypes
 import os
 import signal
 
-TRACEME, CONT, DETACH, SETOPTIONS, GETEVENTMSG = 0, 7, 17, 0x4200, 0x4201
-TRACE_FORK, TRACE_VFORK, TRACE_CLONE, EXIT_KILL = 2, 4, 8, 0x100000
+TRACEME, CONT, DETACH, SYSCALL, SETOPTIONS, GETEVENTMSG = 0, 7, 17, 24, 0x4200, 0x4201
+TRACE_SYSGOOD, TRACE_FORK, TRACE_VFORK, TRACE_CLONE, EXIT_KILL = 1, 2, 4, 8, 0x100000
 STARTS = (1, 2, 3)  # the events of fork, vfork and clone
 WALL = 0x40000000
 
@@ -57,3 +58,22 @@ def kill_at_start_of_child(pid, number):
         ptrace(CONT, pid, kind if kind != signal.SIGTRAP else 0)
         stop = end_of(pid)
     return None
+
+
+def kill_at_system_call(pid, number=None):
+    """Lets `pid`, which was started with trace_me, run to the n-th entry into a system call or return from one, and
+    kills it there. How many there were, if it has ended before."""
+    seen, stop = 0, end_of(pid)
+    ptrace(SETOPTIONS, pid, TRACE_SYSGOOD | EXIT_KILL)
+    while stop is not None:
+        kind = stop & 0xff
+        if kind == signal.SIGTRAP | 0x80:
+            seen += 1
+            if seen == number:
+                os.kill(pid, signal.SIGKILL)
+                while end_of(pid) is not None:
+                    pass
+                return seen
+        ptrace(SYSCALL, pid, kind if kind & 0x7f != signal.SIGTRAP else 0)
+        stop = end_of(pid)
+    return seen

@@ -185,6 +185,44 @@ static void test_free_in_ended(void **state)
     freed_in(scene, "ended", "ended(a: 1) ");
 }
 
+/* While the end of the one channel is told, what the other one still holds is. */
+static void test_free_in_last_data(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"};
+    uint64_t stream = wire_client_stream(scene->client, on_data, on_ended, &a);
+
+    assert_int_equal(shutdown(scene->ctl, SHUT_WR), 0);
+    put(scene, stream, "x", 1);
+    put(scene, stream, "y", 1);
+    freed_in(scene, "data", "data(a: x) ");
+}
+
+static void test_free_in_last_reply(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"}, b = {scene, "b"};
+
+    command(&a, CTL_PING, "");
+    command(&b, CTL_PING, "");
+    assert_int_equal(shutdown(scene->io, SHUT_WR), 0);
+    say(scene, CTL_ACK, "");
+    say(scene, CTL_ACK, "");
+    freed_in(scene, "reply", "reply(a) ");
+}
+
+/* A frame that is none ends the connection, too. */
+static void test_bad_frame_behind_the_end(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"};
+
+    command(&a, CTL_PING, "");
+    assert_int_equal(shutdown(scene->io, SHUT_WR), 0);
+    say(scene, CTL_STARTPOD, "{}");
+    freed_in(scene, "closed", "failed(a: the agent has ended) closed(the agent has ended) ");
+}
+
 static void test_cannot_make(void **state)
 {
     struct scene *scene = *state;
@@ -203,10 +241,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_stream),          TEST(test_stderr_stream),  TEST(test_status_that_is_none),
-        TEST(test_unknown_stream),  TEST(test_forget_in_data), TEST(test_free_in_reply),
-        TEST(test_free_in_failure), TEST(test_free_in_ready),  TEST(test_free_in_event),
-        TEST(test_free_in_closed),  TEST(test_free_in_data),   TEST(test_free_in_ended),
+        TEST(test_stream),
+        TEST(test_stderr_stream),
+        TEST(test_status_that_is_none),
+        TEST(test_unknown_stream),
+        TEST(test_forget_in_data),
+        TEST(test_free_in_reply),
+        TEST(test_free_in_failure),
+        TEST(test_free_in_ready),
+        TEST(test_free_in_event),
+        TEST(test_free_in_closed),
+        TEST(test_free_in_data),
+        TEST(test_free_in_ended),
+        TEST(test_free_in_last_data),
+        TEST(test_free_in_last_reply),
+        TEST(test_bad_frame_behind_the_end),
         TEST(test_cannot_make),
     };
 
