@@ -129,6 +129,35 @@ void results_folder_close(struct results_folder *folder)
     folder->path = NULL;
 }
 
+/* A line that cannot be written (a full disk) costs no more than that a killed run leaves its folder. */
+static void enter_in_journal(const struct results_folder *results, const char *name)
+{
+    cleanup_free char *line = text_format("%s\n", name);
+    ssize_t written = write(results->journal, line, strlen(line));
+
+    (void)written;
+}
+
+/* A run id that is free, and in the journal before anything is made under it: killed at any moment, the run
+ * leaves nothing that nobody knows of. */
+static int choose_name(const struct results_folder *results, const char *test, struct run_folder *folder,
+                       struct error **ret)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct stat status;
+
+        if (random_run_id(folder->run_id, ret) < 0)
+            return -1;
+        free(folder->name);
+        folder->name = text_format("%s/%s", test, folder->run_id);
+        if (fstatat(results->fd, folder->name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+            enter_in_journal(results, folder->name);
+            return 0;
+        }
+    }
+    return error_set(ret, ERROR_FAILED, "no free run id in %s/%s", results->path, test);
+}
+
 static int make_folder(const struct results_folder *results, const char *test, struct run_folder *folder,
                        struct error **ret)
 {
@@ -139,29 +168,12 @@ static int make_folder(const struct results_folder *results, const char *test, s
     above = openat(results->fd, test, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (above < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder %s/%s", results->path, test);
-    for (int i = 0; i < TRIES; i++) {
-        if (random_run_id(folder->run_id, ret) < 0)
-            return -1;
-        if (mkdirat(above, folder->run_id, 0777) < 0) {
-            if (errno == EEXIST)
-                continue;
-            return error_sys(ret, ERROR_FAILED, errno, "cannot make a folder in %s/%s", results->path, test);
-        }
-        folder->fd = openat(above, folder->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (folder->fd < 0)
-            return error_sys(ret, ERROR_FAILED, errno, "cannot open a folder in %s/%s", results->path, test);
-        return 0;
-    }
-    return error_set(ret, ERROR_FAILED, "no free run id in %s/%s", results->path, test);
-}
-
-/* A line that cannot be written (a full disk) costs no more than that a killed run leaves its folder. */
-static void enter_in_journal(const struct results_folder *results, const char *name)
-{
-    cleanup_free char *line = text_format("%s\n", name);
-    ssize_t written = write(results->journal, line, strlen(line));
-
-    (void)written;
+    if (mkdirat(above, folder->run_id, 0777) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot make a folder in %s/%s", results->path, test);
+    folder->fd = openat(above, folder->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (folder->fd < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot open a folder in %s/%s", results->path, test);
+    return 0;
 }
 
 int run_folder_make(const struct results_folder *results, const struct test *test, struct run_folder *folder,
@@ -169,11 +181,12 @@ int run_folder_make(const struct results_folder *results, const struct test *tes
 {
     *folder = (struct run_folder){.fd = -1};
     if (random_text(folder->number, 12, "0123456789", ret) < 0 ||
-        make_folder(results, test->name, folder, ret) < 0)
+        choose_name(results, test->name, folder, ret) < 0 ||
+        make_folder(results, test->name, folder, ret) < 0) {
+        run_folder_close(folder);
         return -1;
-    folder->name = text_format("%s/%s", test->name, folder->run_id);
+    }
     folder->path = text_format("%s/%s", results->path, folder->name);
-    enter_in_journal(results, folder->name);
     if (file_copy_tree(test->folder, folder->fd, ret) == 0)
         return 0;
     (void)remove_run(results->fd, folder->name, NULL);

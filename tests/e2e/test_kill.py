@@ -82,6 +82,16 @@ class KillSippod(KillCase):
                 self.assertOnlyRunFoldersLeft("results")
                 self.check_next_run("results")
 
+    def test_right_after_it_made_a_folder(self):
+        if not tracer.MKDIRAT:
+            harness.skip("the number of mkdirat() on this machine is not known")
+        for number in range(1, 5):  # the test's and the run's, of two tests
+            running = self.start_traced()
+            self.assertEqual(tracer.kill_at_system_call(running.pid, number, only=tracer.MKDIRAT), number)
+            running.popen.returncode = -signal.SIGKILL
+            with self.subTest(f"folder {number}"):
+                self.check_next_run("results")
+
     def test_right_after_it_started_a_child(self):
         """Each of its children in turn: a helper process, the router, a pod, the sniffer."""
         child, number = True, 0

@@ -3,10 +3,13 @@ either of them goes on."""
 import ctypes
 import os
 import signal
+import struct
 
-TRACEME, CONT, DETACH, SYSCALL, SETOPTIONS, GETEVENTMSG = 0, 7, 17, 24, 0x4200, 0x4201
+TRACEME, CONT, DETACH, SYSCALL, SETOPTIONS, GETEVENTMSG, GET_SYSCALL_INFO = 0, 7, 17, 24, 0x4200, 0x4201, 0x420e
 TRACE_SYSGOOD, TRACE_FORK, TRACE_VFORK, TRACE_CLONE, EXIT_KILL = 1, 2, 4, 8, 0x100000
+ENTRY = 1  # of a system call
 STARTS = (1, 2, 3)  # the events of fork, vfork and clone
+MKDIRAT = {"x86_64": 258, "aarch64": 34}.get(os.uname().machine)
 WALL = 0x40000000
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -14,8 +17,8 @@ libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_
 libc.ptrace.restype = ctypes.c_long
 
 
-def ptrace(request, pid=0, data=None):
-    if libc.ptrace(request, pid, None, data) < 0:
+def ptrace(request, pid=0, data=None, address=None):
+    if libc.ptrace(request, pid, address, data) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
@@ -60,15 +63,24 @@ def kill_at_start_of_child(pid, number):
     return None
 
 
-def kill_at_system_call(pid, number=None):
+def system_call(pid):
+    """The number of the one that `pid` is about to enter; None if it returns from one."""
+    info = ctypes.create_string_buffer(88)
+    ptrace(GET_SYSCALL_INFO, pid, ctypes.addressof(info), len(info))
+    return struct.unpack_from("=Q", info, 24)[0] if info.raw[0] == ENTRY else None
+
+
+def kill_at_system_call(pid, number=None, only=None):
     """Lets `pid`, which was started with trace_me, run to the n-th entry into a system call or return from one, and
-    kills it there. How many there were, if it has ended before."""
-    seen, stop = 0, end_of(pid)
+    kills it there. With `only`, the number of a system call: to its n-th return from that one. How many there were."""
+    seen, stop, last = 0, end_of(pid), None
     ptrace(SETOPTIONS, pid, TRACE_SYSGOOD | EXIT_KILL)
     while stop is not None:
         kind = stop & 0xff
         if kind == signal.SIGTRAP | 0x80:
-            seen += 1
+            entered = system_call(pid) if only else None
+            seen += not only or (last == only and entered is None)
+            last = entered
             if seen == number:
                 os.kill(pid, signal.SIGKILL)
                 while end_of(pid) is not None:
