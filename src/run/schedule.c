@@ -97,6 +97,8 @@ static void on_test_ended(void *user, struct test_result *result, bool no_room)
     fill_later(schedule);
 }
 
+static const struct test_callbacks callbacks = {.ended = on_test_ended};
+
 static struct slot *free_slot(struct schedule *schedule)
 {
     struct slot *slot = schedule->slots;
@@ -117,7 +119,7 @@ static void fill(void *user)
 
         slot->test = test;
         slot->run = test_run_start(schedule->context, &schedule->suite->tests[test], (unsigned)test + 1,
-                                   on_test_ended, slot);
+                                   &callbacks, slot);
         schedule->running++;
     }
     if (!schedule->running)

@@ -70,7 +70,7 @@ static void add_reason(struct test_run *run, const char *reason)
 
 static void end(struct test_run *run)
 {
-    void (*ended)(void *user, struct test_result *result, bool no_room) = run->ended;
+    const struct test_callbacks *callbacks = run->callbacks;
     struct test_result *result = run->result;
     bool no_room = run->no_room && result->clean;
     void *user = run->user;
@@ -80,8 +80,9 @@ static void end(struct test_run *run)
     rollback_free(run->rollback);
     run_folder_close(&run->folder);
     free(run->why);
+    suite_test_free(run->test);
     free(run);
-    ended(user, result, no_room);
+    callbacks->ended(user, result, no_room);
 }
 
 static void on_rolled_back(void *user, const struct strings *failures)
@@ -150,6 +151,30 @@ void test_not_ready(struct test_run *run, const struct error *error)
 
 /* ---- running ---- */
 
+const char *test_dut(const struct test_run *run)
+{
+    return run->context->dut ? run->context->dut : suite_dut_host(run->context->suite, run->test);
+}
+
+/* The test has come to SUCCESS or FAIL. */
+static void ran(struct test_run *run)
+{
+    if (run->callbacks->ran) {
+        run->held = true;
+        run->callbacks->ran(run->user);
+    } else {
+        clean(run);
+    }
+}
+
+static void run_dry(struct test_run *run)
+{
+    run->result->outcome = OUTCOME_SUCCESS;
+    enter(run, STATE_DRY_RUNNING, -1, -1, NULL);
+    enter(run, STATE_SUCCESS, 0, -1, NULL);
+    ran(run);
+}
+
 static double call_rate(const struct test_run *run)
 {
     for (size_t i = 0; i < run->test->scenario_count; i++)
@@ -169,13 +194,13 @@ static void on_parts_over(void *user, const char *failure)
         add_reason(run, failure);
     run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED : failure ? OUTCOME_FAIL : OUTCOME_SUCCESS;
     enter(run, failure ? STATE_FAIL : STATE_SUCCESS, run->result->run_s, cps, failure);
-    clean(run);
+    ran(run);
 }
 
-void test_ready(struct test_run *run)
+static void start_parts(struct test_run *run)
 {
     const struct test_context *context = run->context;
-    const char *dut = suite_dut_host(context->suite, run->test);
+    const char *dut = test_dut(run);
     struct parts_config config = {
         .pod = run->pod,
         .loop = context->host->loop,
@@ -193,11 +218,52 @@ void test_ready(struct test_run *run)
         .results = run->result->uas,
     };
 
-    run->result->prepare_s = seconds_since(run->entered_ns);
-    enter(run, STATE_READY, -1, -1, NULL);
     enter(run, STATE_STARTING, -1, -1, NULL);
     run->entered_ns = loop_now_ns();
     run->parts = parts_start(&config, on_parts_over, run);
+}
+
+static void go(struct test_run *run)
+{
+    if (run->context->dry_run)
+        run_dry(run);
+    else
+        start_parts(run);
+}
+
+void test_ready(struct test_run *run)
+{
+    run->result->prepare_s = seconds_since(run->entered_ns);
+    enter(run, STATE_READY, -1, -1, NULL);
+    if (run->callbacks->ready) {
+        run->held = true;
+        run->callbacks->ready(run->user);
+    } else {
+        go(run);
+    }
+}
+
+void test_run_clean(struct test_run *run)
+{
+    run->held = false;
+    if (run->state == STATE_READY) {
+        run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED
+                               : run->why       ? OUTCOME_NOT_READY
+                                                : OUTCOME_SUCCESS;
+        if (run->why)
+            add_reason(run, run->why);
+    }
+    clean(run);
+}
+
+void test_run_go(struct test_run *run)
+{
+    if (run->why) {
+        test_run_clean(run);
+        return;
+    }
+    run->held = false;
+    go(run);
 }
 
 void test_cut_off(struct test_run *run, const char *why)
@@ -205,6 +271,8 @@ void test_cut_off(struct test_run *run, const char *why)
     if (run->why || rollback_running(run->rollback))
         return;
     run->why = text_copy(why);
+    if (run->held)
+        return; /* whoever holds it will clean it */
     if (run->state == STATE_CREATED)
         enter(run, STATE_PREPARING, -1, -1, NULL);
     if (run->script)
@@ -278,18 +346,17 @@ static void prepare(void *user)
 }
 
 struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
-                                void (*ended)(void *user, struct test_result *result, bool no_room),
-                                void *user)
+                                const struct test_callbacks *callbacks, void *user)
 {
     struct test_run *run = memory_new(sizeof *run);
 
     *run = (struct test_run){
         .context = context,
-        .test = test,
+        .test = suite_test_copy(test),
         .result = memory_new(sizeof *run->result),
         .rollback = rollback_new(),
         .folder = {.fd = -1},
-        .ended = ended,
+        .callbacks = callbacks,
         .user = user,
     };
     run->result->index = index;

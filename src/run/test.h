@@ -19,24 +19,39 @@ struct test_context {
     const struct progress *progress;
     const struct sipp_options *sipp;
     const struct mounts_plan *mounts; /* without the run folder */
+    const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
     struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;
     uint64_t descriptor_limit, descriptor_most; /* RLIMIT_NOFILE of SIPp */
     enum keep keep;
-    bool pcap, verbose;
+    bool pcap, verbose, dry_run;
     double timeout_s; /* of a whole test, 0: none */
 };
 
 struct test_run;
 
-/* Starts the test. ended(user, result) is called once, never from in here, when it is CLEAN, DIRTY or NOT
- * READY and nothing of it is left but its results, which the callee takes. `no_room`: it is NOT READY only
- * because the host had no room for another pod. The object is freed. */
-struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
-                                void (*ended)(void *user, struct test_result *result, bool no_room),
-                                void *user);
+struct test_callbacks {
+    /* It is READY, and waits for test_run_go() or test_run_clean(). NULL: it does not wait. */
+    void (*ready)(void *user);
+    /* It is SUCCESS or FAIL, and waits for test_run_clean(). NULL: it does not wait. */
+    void (*ran)(void *user);
+    /* Called once: it is CLEAN, DIRTY or NOT READY and nothing of it is left but its results, which the
+     * callee takes. `no_room`: it is NOT READY only because the host had no room for another pod. The object
+     * is freed. */
+    void (*ended)(void *user, struct test_result *result, bool no_room);
+};
 
-/* Ends it early, with its rollback; after.sh is run where before.sh was started. */
+/* Starts the test. No callback is called from in here. */
+struct test_run *test_run_start(const struct test_context *context, const struct test *test, unsigned index,
+                                const struct test_callbacks *callbacks, void *user);
+
+/* Starts SIPp in a test that waits READY; one that was cut off meanwhile is cleaned instead. */
+void test_run_go(struct test_run *run);
+/* Rolls back a test that waits, READY (SIPp is not started) or after SUCCESS or FAIL. */
+void test_run_clean(struct test_run *run);
+
+/* Ends it early, with its rollback; after.sh is run where before.sh was started. A test that waits goes on
+ * waiting, to be cleaned. */
 void test_run_interrupt(struct test_run *run, const char *why);
 
 /* What runs is killed, and no other script is started. */

@@ -1,5 +1,5 @@
-/* Inside of a test's run, shared by test.c (states, the way through them) and test_steps.c (what is prepared,
- * and its undo) only. */
+/* Inside of a test's run, shared by test.c (states, the way through them) and test_files.c,
+ * test_pod.c and test_scripts.c (what is prepared, and its undo) only. */
 #pragma once
 
 #include "src/base/log.h"
@@ -14,7 +14,7 @@
 
 struct test_run {
     const struct test_context *context;
-    const struct test *test;
+    struct test *test; /* its own copy: addresses and configuration may be this run's only */
     enum state state;
     struct test_result *result;
     struct rollback *rollback;
@@ -31,7 +31,8 @@ struct test_run {
     bool no_room;       /* for another pod */
     char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
-    void (*ended)(void *user, struct test_result *result, bool no_room);
+    bool held;          /* waits for test_run_go() or test_run_clean() */
+    const struct test_callbacks *callbacks;
     void *user;
 };
 
@@ -42,10 +43,13 @@ void test_not_ready(struct test_run *run, const struct error *error); /* PREPARI
 void test_ready(struct test_run *run);                                /* and with it */
 
 void test_cut_off(struct test_run *run, const char *why); /* ends it, whatever it does */
+const char *test_dut(const struct test_run *run);         /* whom UACs call; NULL: nobody */
 
-/* test_steps.c: the steps, in this order; each pushes its undo. The last goes on by itself and ends in one of
- * the two above. */
-int test_prepare_folder(struct test_run *run, struct error **ret);
+/* The steps, in this order; each pushes its undo. From the pod on each goes on by itself to the next; the
+ * last ends in one of the two above. */
+int test_prepare_folder(struct test_run *run, struct error **ret); /* test_files.c */
 int test_prepare_logs(struct test_run *run, struct error **ret);
 int test_prepare_files(struct test_run *run, struct error **ret);
-int test_prepare_pod(struct test_run *run, struct error **ret);
+int test_prepare_pod(struct test_run *run, struct error **ret); /* test_pod.c */
+void test_prepare_dut(struct test_run *run);                    /* test_scripts.c */
+void test_prepare_scripts(struct test_run *run);

@@ -303,24 +303,13 @@ int suite_load(const struct strings *paths, const struct suite_filter *filter, s
 
 void suite_free(struct suite *suite)
 {
-    for (size_t i = 0; i < suite->test_count; i++) {
-        struct test *test = &suite->tests[i];
-
-        for (size_t j = 0; j < test->scenario_count; j++)
-            scenario_free(&test->scenarios[j]);
-        for (size_t j = 0; j < test->ua_count; j++) {
-            free(test->uas[j].name);
-            free(test->uas[j].address);
-        }
-        free(test->scenarios);
-        free(test->uas);
-        free(test->config.transport);
-        free(test->name);
-        free(test->folder);
-    }
+    for (size_t i = 0; i < suite->test_count; i++)
+        suite_test_release(&suite->tests[i]);
     free(suite->tests);
     free(suite->folder);
     free(suite->name);
     free(suite->dut);
+    free(suite->global);
+    free(suite->templates);
     *suite = (struct suite){0};
 }

@@ -20,10 +20,21 @@ struct ua {
     char *address; /* "198.18.1.1" */
 };
 
+/* What SIPp is given beside the run's arguments, for one UA. */
+struct ua_arguments {
+    char *ua;
+    struct strings list;
+};
+
 /* What a test.conf says. */
 struct test_config {
-    char *transport;  /* SIPp's -t, NULL: the run's */
-    double timeout_s; /* of the whole test, 0: the run's */
+    char *transport;      /* SIPp's -t, NULL: the run's */
+    double timeout_s;     /* of the whole test, 0: the run's */
+    struct strings tags;  /* what --tag chooses by */
+    char *skip;           /* why the test is not run, NULL: it is */
+    char *expect_failure; /* why it is known to fail, NULL: it is not */
+    struct ua_arguments *sipp_args;
+    size_t sipp_args_count;
 };
 
 struct test {
@@ -42,9 +53,11 @@ struct suite_config {
 };
 
 struct suite {
-    char *folder; /* absolute */
-    char *name;   /* its last component */
-    char *dut;    /* its DUT folder: every test has a DUT of its own; NULL: none */
+    char *folder;    /* absolute */
+    char *name;      /* its last component */
+    char *dut;       /* its DUT folder: every test has a DUT of its own; NULL: none */
+    char *global;    /* its GLOBAL folder, absolute; NULL: none */
+    char *templates; /* its template folder, absolute; NULL: none */
     struct suite_config config;
     struct test *tests; /* by name, in order of bytes */
     size_t test_count;
@@ -61,6 +74,11 @@ struct suite_filter {
 int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *ret_suite,
                struct strings *ret_problems);
 void suite_free(struct suite *suite);
+
+/* A deep copy, to be freed with suite_test_free(). */
+struct test *suite_test_copy(const struct test *test);
+void suite_test_free(struct test *test);
+void suite_test_release(struct test *test); /* what it holds, not itself */
 
 /* Takes apart a scenario's file name; false if it is none. */
 bool scenario_parse(const char *file, struct scenario *ret_scenario);
@@ -80,6 +98,8 @@ const char *suite_dut_host(const struct suite *suite, const struct test *test);
  */
 const struct ua *test_called(const struct test *test);
 const struct ua *test_ua(const struct test *test, const char *name);
+
+void test_config_free(struct test_config *config);
 
 /* test.conf in `folder` (absent: defaults). Errors say file:line. */
 int test_config_load(const char *folder, struct test_config *ret_config, struct error **ret);

@@ -1,0 +1,139 @@
+/* Steps of PREPARING: run folder, logs, rendered files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "src/base/file.h"
+#include "src/base/memory.h"
+#include "src/run/test_run.h"
+#include "src/suite/template.h"
+
+/* ---- folder, logs, files ---- */
+
+static void undo_folder(void *user)
+{
+    struct test_run *run = user;
+    bool passed = run->result->outcome == OUTCOME_SUCCESS && !run->dirty;
+    cleanup_error struct error *error = NULL;
+
+    if (run->context->keep == KEEP_ALL || (run->context->keep == KEEP_FAILED && !passed)) {
+        run->result->folder = text_copy(run->folder.name);
+    } else {
+        (void)run_folder_remove(run->context->results, &run->folder, &error);
+        free(steal_pointer(&run->result->pcap));
+    }
+    test_undone(run, error);
+}
+
+int test_prepare_folder(struct test_run *run, struct error **ret)
+{
+    if (run_folder_make(run->context->results, run->test, &run->folder, ret) < 0)
+        return -1;
+    free(run->result->run_id);
+    run->result->run_id = text_copy(run->folder.run_id);
+    rollback_push(run->rollback, "run folder", undo_folder, run);
+    return 0;
+}
+
+static void undo_logs(void *user)
+{
+    struct test_run *run = user;
+
+    log_close(steal_pointer(&run->log));
+    log_close(steal_pointer(&run->launch_log));
+    test_undone(run, NULL);
+}
+
+int test_prepare_logs(struct test_run *run, struct error **ret)
+{
+    rollback_push(run->rollback, "logs", undo_logs, run);
+    run->log = log_open(run->folder.fd, "sipplauncher.log", ret);
+    if (!run->log)
+        return -1;
+    if (run->context->verbose)
+        log_echo(run->log, run->test->name);
+    run->launch_log = log_open(run->folder.fd, "sipp.launch.log", ret);
+    return run->launch_log ? 0 : -1;
+}
+
+static void collect_keywords(const struct test_run *run, struct keywords *keywords)
+{
+    const char *dut = test_dut(run);
+
+    keywords_add(keywords, "test.name", run->test->name);
+    keywords_add(keywords, "test.run_id", run->folder.run_id);
+    keywords_add(keywords, "test.run_id_number", run->folder.number);
+    keywords_add(keywords, "custom_transport", "");
+    if (dut)
+        keywords_add(keywords, "dut.host", dut);
+    for (size_t i = 0; i < run->test->ua_count; i++) {
+        cleanup_free char *name = text_format("%s.host", run->test->uas[i].name);
+
+        keywords_add(keywords, name, run->test->uas[i].address);
+    }
+}
+
+static bool is_rendered(const char *name)
+{
+    static const char *const fixed[] = {"dns.txt", "3pcc.txt", "test.conf"};
+    size_t length = strlen(name);
+    struct scenario scenario;
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(name, fixed[i]) == 0)
+            return true;
+    if (length > 3 && strcmp(name + length - 3, ".sh") == 0)
+        return true;
+    if (!scenario_parse(name, &scenario))
+        return false;
+    scenario_free(&scenario);
+    return true;
+}
+
+/* Every test has its own copy of the suite's DUT. */
+static int add_dut_files(const struct test_run *run, const struct keywords *keywords, struct error **ret)
+{
+    cleanup_fd int folder = -1;
+
+    if (mkdirat(run->folder.fd, "dut", 0777) < 0)
+        return error_sys(ret, ERROR_INPUT, errno, "cannot make the folder dut for the suite's DUT");
+    folder = openat(run->folder.fd, "dut", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (folder < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder dut");
+    return file_copy_tree(run->context->suite->dut, folder, ret) < 0 ||
+                   template_render_tree(folder, "dut", keywords, ret) < 0
+               ? -1
+               : 0;
+}
+
+static int render_files(struct test_run *run, struct error **ret)
+{
+    cleanup_strings struct strings names = {0};
+    struct keywords keywords = {0};
+    int result = file_list(run->folder.fd, &names, ret);
+
+    collect_keywords(run, &keywords);
+    for (size_t i = 0; i < names.count && result == 0; i++)
+        if (is_rendered(names.list[i]))
+            result = template_render_file(run->folder.fd, names.list[i], &keywords, ret);
+    if (result == 0 && run->context->suite->dut)
+        result = add_dut_files(run, &keywords, ret);
+    keywords_free(&keywords);
+    return result;
+}
+
+static int check_called(const struct test_run *run, struct error **ret)
+{
+    for (size_t i = 0; i < run->test->scenario_count; i++)
+        if (!run->test->scenarios[i].server && !test_dut(run))
+            return error_set(ret, ERROR_INPUT, "%s has nobody to call: there is no UAS in the first part",
+                             run->test->scenarios[i].ua);
+    return 0;
+}
+
+int test_prepare_files(struct test_run *run, struct error **ret)
+{
+    return check_called(run, ret) < 0 || render_files(run, ret) < 0 ? -1 : 0;
+}

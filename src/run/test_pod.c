@@ -1,0 +1,134 @@
+/* Steps of PREPARING: the pod, and the capture of its packets. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/memory.h"
+#include "src/run/test_run.h"
+
+/* ---- the pod and its capture ---- */
+
+static void on_capture_running(void *user, const struct error *error)
+{
+    struct test_run *run = user;
+
+    if (error)
+        test_not_ready(run, error);
+    else
+        test_prepare_dut(run);
+}
+
+static void on_captured(void *user, const struct pod_capture_result *result, const struct error *error)
+{
+    struct test_run *run = user;
+
+    run->result->packets = result->packets;
+    run->result->dropped = result->dropped;
+    if (result->dropped)
+        log_line(run->log, LOG_LEVEL_WARNING, "%llu packets were not captured",
+                 (unsigned long long)result->dropped);
+    test_undone(run, error);
+}
+
+static void undo_capture(void *user)
+{
+    struct test_run *run = user;
+
+    pod_capture_stop(steal_pointer(&run->capture), on_captured, run);
+}
+
+static void on_namespaces(void *user)
+{
+    struct test_run *run = user;
+    cleanup_error struct error *error = NULL;
+    int user_namespace, network_namespace;
+    char *file;
+
+    if (!run->context->pcap)
+        return;
+    pod_namespaces(run->pod, &user_namespace, &network_namespace);
+    file = text_format("sipp-%s.pcapng", run->folder.run_id);
+    run->capture = pod_capture_start(run->context->host, user_namespace, network_namespace, run->folder.fd,
+                                     file, on_capture_running, run, &error);
+    if (!run->capture) {
+        free(file);
+        test_not_ready(run, error);
+        return;
+    }
+    run->result->pcap = file;
+    rollback_push(run->rollback, "capture", undo_capture, run);
+}
+
+static void on_pod_up(void *user, const struct error *error)
+{
+    struct test_run *run = user;
+
+    if (error)
+        test_not_ready(run, error);
+    else if (run->capture)
+        pod_capture_open(run->capture);
+    else
+        test_prepare_dut(run);
+}
+
+/* Its processes have been told already, and with them the step that was under way; later ones look first. */
+static void on_pod_lost(void *user, const struct error *why)
+{
+    struct test_run *run = user;
+
+    run->pod_lost = true;
+    log_line(run->log, LOG_LEVEL_ERROR, "the pod has ended: %s", error_text(why));
+}
+
+static void on_notice(void *user, const char *text)
+{
+    struct test_run *run = user;
+
+    log_line(run->log, LOG_LEVEL_WARNING, "%s", text);
+}
+
+static const struct pod_callbacks pod_callbacks = {
+    .namespaces = on_namespaces,
+    .up = on_pod_up,
+    .lost = on_pod_lost,
+    .notice = on_notice,
+};
+
+static void on_pod_stopped(void *user)
+{
+    struct test_run *run = user;
+
+    run->pod = NULL;
+    test_undone(run, NULL);
+}
+
+static void undo_pod(void *user)
+{
+    struct test_run *run = user;
+
+    pod_stop(run->pod, on_pod_stopped, run);
+}
+
+int test_prepare_pod(struct test_run *run, struct error **ret)
+{
+    const struct mounts_plan *shared = run->context->mounts;
+    struct mounts_plan mounts = {.mode = shared->mode};
+    struct pod_config config = {.mounts = &mounts, .address_count = run->test->ua_count};
+    cleanup_free const char **addresses = memory_array(NULL, run->test->ua_count + 1, sizeof *addresses);
+
+    for (size_t i = 0; i < run->test->ua_count; i++)
+        addresses[i] = run->test->uas[i].address;
+    if (run->context->suite->dut)
+        addresses[config.address_count++] = SUITE_DUT_ADDRESS;
+    for (size_t i = 0; i < shared->readable.count; i++)
+        strings_add(&mounts.readable, shared->readable.list[i]);
+    strings_add(&mounts.writable, run->folder.path);
+    memcpy(config.run_id, run->folder.run_id, sizeof config.run_id);
+    config.addresses = addresses;
+    run->pod = pod_start(run->context->host, &config, &pod_callbacks, run, ret);
+    strings_free(&mounts.readable);
+    strings_free(&mounts.writable);
+    if (!run->pod)
+        return -1;
+    rollback_push(run->rollback, "pod", undo_pod, run);
+    return 0;
+}
