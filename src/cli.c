@@ -1,5 +1,6 @@
 #include "src/cli.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,10 +31,20 @@ static int help(void)
     return 0;
 }
 
+/* As a link of that name sippod is Sipplauncher's drop-in. */
+static bool is_sipplauncher(const char *program)
+{
+    const char *slash = program ? strrchr(program, '/') : NULL;
+
+    return program && strcmp(slash ? slash + 1 : program, "sipplauncher") == 0;
+}
+
 int cli_main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
 
+    if (is_sipplauncher(argv[0]))
+        return command_sipplauncher_main(argc, argv);
     if (!name) {
         fputs("sippod: no command given; try: sippod run SUITE, or sippod --help\n", stderr);
         return ERROR_INPUT;

@@ -12,6 +12,7 @@ extern const struct command cli_commands[]; /* ends with a NULL name */
 int cli_main(int argc, char **argv);
 
 int command_run_main(int argc, char **argv);
+int command_sipplauncher_main(int argc, char **argv); /* `run` with the old names and places of files */
 int command_doctor_main(int argc, char **argv);
 int command_exec_main(int argc, char **argv);
 int command_cleanup_main(int argc, char **argv);

@@ -73,12 +73,19 @@ static json_t *ua_json(const struct ua_result *ua)
     return json;
 }
 
+static json_t *strings_json(const struct strings *strings)
+{
+    json_t *json = json_array();
+
+    for (size_t i = 0; i < strings->count; i++)
+        json_array_append_new(json, text_or_null(strings->list[i]));
+    return json;
+}
+
 static json_t *test_json(const struct test_result *test)
 {
-    json_t *json = json_object(), *states = json_array(), *uas = json_array();
+    json_t *json = json_object(), *uas = json_array();
 
-    for (size_t i = 0; i < test->states.count; i++)
-        json_array_append_new(states, text_or_null(test->states.list[i]));
     for (size_t i = 0; i < test->ua_count; i++)
         json_array_append_new(uas, ua_json(&test->uas[i]));
     json_object_set_new(json, "name", text_or_null(test->name));
@@ -87,7 +94,8 @@ static json_t *test_json(const struct test_result *test)
     json_object_set_new(json, "verdict", json_string(verdict_name(test->verdict)));
     json_object_set_new(json, "result", json_string(outcome_name(test->outcome)));
     json_object_set_new(json, "clean", json_boolean(test->clean));
-    json_object_set_new(json, "states", states);
+    json_object_set_new(json, "expected", json_boolean(test->expected));
+    json_object_set_new(json, "states", strings_json(&test->states));
     json_object_set_new(json, "reason", text_or_null(test->reason));
     json_object_set_new(json, "prepare_s", seconds(test->prepare_s));
     json_object_set_new(json, "run_s", seconds(test->run_s));
@@ -127,8 +135,11 @@ int results_write_json(const struct results *results, int dir, struct error **re
     json_object_set_new(json, "duration_s", seconds(results->duration_s));
     json_object_set_new(json, "exit_code", json_integer(results->exit_code));
     json_object_set_new(json, "partial", json_boolean(results->partial));
-    json_object_set_new(json, "dry_run", json_false());
-    json_object_set_new(json, "seed", json_null());
+    json_object_set_new(json, "dry_run", json_boolean(results->dry_run));
+    json_object_set_new(json, "seed",
+                        results->random ? json_integer((json_int_t)results->seed) : json_null());
+    json_object_set_new(json, "loop", json_integer(results->pass));
+    json_object_set_new(json, "earlier", strings_json(&results->earlier));
     json_object_set_new(json, "host", host_json());
     json_object_set_new(json, "totals", totals_json(results));
     json_object_set_new(json, "tests", tests);
@@ -148,6 +159,12 @@ bool results_is_run_folder(const char *path)
            strspn(slash + 1, "abcdefghijklmnopqrstuvwxyz") == 6;
 }
 
+static void add_listed(const char *folder, struct strings *folders)
+{
+    if (folder && results_is_run_folder(folder))
+        strings_add(folders, folder);
+}
+
 void results_listed_folders(int dir, struct strings *ret_folders)
 {
     cleanup_free char *text = NULL;
@@ -158,11 +175,8 @@ void results_listed_folders(int dir, struct strings *ret_folders)
         return;
     json = json_loadb(text, length, 0, NULL);
     json_array_foreach(json_object_get(json, "tests"), i, test)
-    {
-        const char *folder = json_string_value(json_object_get(test, "folder"));
-
-        if (folder && results_is_run_folder(folder))
-            strings_add(ret_folders, folder);
-    }
+        add_listed(json_string_value(json_object_get(test, "folder")), ret_folders);
+    json_array_foreach(json_object_get(json, "earlier"), i, test)
+        add_listed(json_string_value(test), ret_folders);
     json_decref(json);
 }

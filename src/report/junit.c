@@ -63,6 +63,13 @@ static void add_problem(struct buffer *out, const struct test_result *test)
     buffer_addf(out, "/>\n");
 }
 
+static void add_skipped(struct buffer *out, const struct test_result *test)
+{
+    buffer_addf(out, "      <skipped");
+    add_attribute(out, "message", test->reason ? test->reason : "");
+    buffer_addf(out, "/>\n");
+}
+
 /* The run folder by the convention of Jenkins' attachments plugin and GitLab. */
 static void add_output(struct buffer *out, const struct test_result *test, const char *folder)
 {
@@ -96,6 +103,8 @@ static void add_test(struct buffer *out, const struct results *results, const st
     buffer_addf(out, " time=\"%.3f\">\n", test->prepare_s + test->run_s + test->clean_s);
     if (test->verdict == VERDICT_FAIL)
         add_problem(out, test);
+    if (test->verdict == VERDICT_SKIP)
+        add_skipped(out, test);
     add_output(out, test, folder);
     buffer_addf(out, "    </testcase>\n");
 }

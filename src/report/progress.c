@@ -61,11 +61,19 @@ void progress_summary(const struct progress *progress, const struct results *res
     static const char rule[] =
         "================================================================================";
 
+    size_t skipped = results_count(results, VERDICT_SKIP);
+
     (void)progress;
-    printf("%s\nTOTAL: %zu\nSUCCESS: %zu\nFAILED: %zu\n", rule, results->count,
-           results_count(results, VERDICT_PASS), results_count(results, VERDICT_FAIL));
-    if (results->partial)
+    printf("%s\nTOTAL: %zu\n", rule, results->count);
+    if (!results->dry_run)
+        printf("SUCCESS: %zu\nFAILED: %zu\n", results_count(results, VERDICT_PASS),
+               results_count(results, VERDICT_FAIL));
+    if (skipped)
+        printf("SKIPPED: %zu\n", skipped);
+    if (results->count < results->planned)
         printf("NOT RUN: %zu\n", results->planned - results->count);
+    if (results->random)
+        printf("SEED: %lu\n", results->seed);
     printf("%s\nTotal time elapsed %.*fs\n", rule, results->duration_s < 10 ? 2 : 0, results->duration_s);
     (void)fflush(stdout);
 }

@@ -19,10 +19,9 @@ const char *verdict_name(enum verdict verdict)
 const char *outcome_name(enum outcome outcome)
 {
     static const char *const names[] = {
-        [OUTCOME_SUCCESS] = "SUCCESS",
-        [OUTCOME_FAIL] = "FAIL",
-        [OUTCOME_NOT_READY] = "NOT READY",
-        [OUTCOME_INTERRUPTED] = "INTERRUPTED",
+        [OUTCOME_SUCCESS] = "SUCCESS",     [OUTCOME_FAIL] = "FAIL",
+        [OUTCOME_NOT_READY] = "NOT READY", [OUTCOME_INTERRUPTED] = "INTERRUPTED",
+        [OUTCOME_SKIPPED] = "SKIPPED",
     };
 
     return names[outcome];
@@ -63,11 +62,28 @@ void test_result_free(struct test_result *test)
     free(test);
 }
 
-void results_free(struct results *results)
+static void forget_tests(struct results *results)
 {
     for (size_t i = 0; i < results->count; i++)
         test_result_free(results->tests[i]);
     free(results->tests);
+    results->tests = NULL;
+    results->count = 0;
+}
+
+void results_next_pass(struct results *results)
+{
+    for (size_t i = 0; i < results->count; i++)
+        if (results->tests[i]->folder)
+            strings_add(&results->earlier, results->tests[i]->folder);
+    forget_tests(results);
+    results->pass++;
+}
+
+void results_free(struct results *results)
+{
+    forget_tests(results);
+    strings_free(&results->earlier);
     free(results->suite);
     *results = (struct results){0};
 }

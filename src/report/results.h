@@ -11,7 +11,13 @@
 enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_FLAKY, VERDICT_SKIP };
 
 /* How the test itself ended; whether it could be cleaned up is told apart. */
-enum outcome { OUTCOME_SUCCESS, OUTCOME_FAIL, OUTCOME_NOT_READY, OUTCOME_INTERRUPTED };
+enum outcome {
+    OUTCOME_SUCCESS,
+    OUTCOME_FAIL,
+    OUTCOME_NOT_READY,
+    OUTCOME_INTERRUPTED,
+    OUTCOME_SKIPPED, /* test.conf says so */
+};
 
 const char *verdict_name(enum verdict verdict); /* "pass" … */
 const char *outcome_name(enum outcome outcome); /* "SUCCESS" … */
@@ -29,6 +35,7 @@ struct test_result {
     enum verdict verdict;
     enum outcome outcome;
     bool clean;
+    bool expected;         /* it failed, as test.conf says that it does */
     struct strings states; /* in the order in which they were entered */
     char *reason;          /* NULL: none */
     double prepare_s, run_s, clean_s;
@@ -45,6 +52,11 @@ struct results {
     double duration_s;
     int exit_code;
     bool partial; /* cut short */
+    bool dry_run;
+    bool random;            /* with this … */
+    unsigned long seed;     /* … */
+    unsigned pass;          /* of --loop, from 1: the tests are those of this one */
+    struct strings earlier; /* run folders that earlier passes have left */
     size_t planned;
     struct test_result **tests;
     size_t count;
@@ -54,6 +66,8 @@ struct results {
 void results_add(struct results *results, struct test_result *test);
 size_t results_count(const struct results *results, enum verdict verdict);
 void results_free(struct results *results);
+/* Forgets the tests, but for their run folders: the next pass begins. */
+void results_next_pass(struct results *results);
 void test_result_free(struct test_result *test);
 
 /* Writes results.json into the folder `dir`. */

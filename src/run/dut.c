@@ -143,7 +143,7 @@ static void run(struct dut *dut, const struct dut_config *config)
 struct dut *dut_start(const struct dut_config *config, const struct dut_callbacks *dut_callbacks, void *user,
                       struct error **ret)
 {
-    struct log *log = log_open(config->folder_fd, "dut.log", ret);
+    struct log *log = log_open(config->folder_fd, "dut.log", "dut", config->log_style, ret);
     struct dut *dut;
 
     if (!log)

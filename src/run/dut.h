@@ -15,7 +15,8 @@ struct dut_config {
     int folder_fd;      /* the run folder, where dut.log goes */
     const char *folder; /* of dut.sh */
     unsigned port;
-    struct environment_message *envs; /* stay the caller's */
+    const struct log_style *log_style; /* of dut.log */
+    struct environment_message *envs;  /* stay the caller's */
     size_t env_count;
 };
 

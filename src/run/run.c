@@ -15,6 +15,7 @@
 #include "src/base/process.h"
 #include "src/report/junit.h"
 #include "src/run/environment.h"
+#include "src/run/groups.h"
 #include "src/run/limits.h"
 #include "src/run/schedule.h"
 #include "src/run/signals.h"
@@ -34,7 +35,10 @@ struct run {
     struct environment environment;
     int signal;         /* that ended the run, 0: none */
     struct error *lost; /* the router ended: no more tests can be run */
-    struct schedule *schedule;
+    struct turns turns;
+    struct schedule *schedule; /* one of these two while tests run */
+    struct groups *groups;
+    struct log *log; /* of the whole run, NULL: none */
     int64_t started_ns;
 };
 
@@ -43,9 +47,16 @@ struct run {
 static int load_suite(struct run *run)
 {
     cleanup_strings struct strings problems = {0};
-    struct suite_filter filter = run->options->filter;
+    const struct run_options *options = run->options;
+    const struct suite_filter filter = {
+        .only = options->only,
+        .exclude = options->exclude,
+        .tags = options->tags,
+        .results = options->results,
+        .templates = options->templates,
+        .global = options->global,
+    };
 
-    filter.results = run->options->results;
     if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)
         return 0;
     for (size_t i = 0; i < problems.count; i++)
@@ -66,6 +77,54 @@ static void plan_mounts(struct run *run)
     strings_add(&run->mounts.readable, run->suite.folder);
 }
 
+/* What a pod shows beside that was named on the command line. */
+static int plan_named_mounts(struct run *run, struct error **ret)
+{
+    const struct run_options *options = run->options;
+
+    for (size_t i = 0; i < options->writable.count; i++) {
+        cleanup_free char *path = file_absolute(options->writable.list[i], ret);
+
+        if (!path)
+            return error_prefix(ret, "--writable");
+        strings_add(&run->mounts.writable, path);
+    }
+    return 0;
+}
+
+static void plan_sipp(struct run *run, const char *program, uint64_t descriptors)
+{
+    const struct run_options *options = run->options;
+
+    run->sipp = (struct sipp_options){
+        .program = program,
+        .transport = options->transport,
+        .recv_timeout_ms = options->recv_timeout_ms ? options->recv_timeout_ms : 5000,
+        .calls = options->calls ? options->calls : 1,
+        .concurrent = options->concurrent ? options->concurrent : 1,
+        .rate = options->call_rate,
+        .descriptors = descriptors,
+    };
+}
+
+/* Under /tmp the old place may be another user's: then there is no such log. */
+static int open_log(struct run *run, struct error **ret)
+{
+    const struct run_options *options = run->options;
+    cleanup_error struct error *error = NULL;
+
+    if (!options->log_file)
+        return 0;
+    run->log = log_open(AT_FDCWD, options->log_file, run->suite.name, &options->log, &error);
+    if (run->log)
+        return 0;
+    if (options->as_sipplauncher)
+        fprintf(stderr, "sippod: %s\n", error_text(error));
+    else
+        return error_set(ret, ERROR_INPUT, "--log-file: %s", error_text(error));
+    return 0;
+}
+
 static int prepare(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct rlimit descriptors;
@@ -75,15 +134,10 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         return -1;
     if (limits_raise_descriptors(&descriptors, ret) < 0)
         return -1;
-    run->sipp = (struct sipp_options){
-        .program = *ret_sipp,
-        .transport = "u1",
-        .recv_timeout_ms = 5000,
-        .calls = 1,
-        .concurrent = 1,
-        .descriptors = descriptors.rlim_cur,
-    };
+    plan_sipp(run, *ret_sipp, descriptors.rlim_cur);
     plan_mounts(run);
+    if (plan_named_mounts(run, ret) < 0 || open_log(run, ret) < 0)
+        return -1;
     run->context = (struct test_context){
         .host = &run->host,
         .suite = &run->suite,
@@ -94,7 +148,12 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .descriptor_limit = descriptors.rlim_cur,
         .descriptor_most = descriptors.rlim_max,
         .keep = run->options->keep,
-        .pcap = run->options->pcap,
+        .log_style = &run->options->log,
+        .general_log = run->log,
+        .as_sipplauncher = run->options->as_sipplauncher,
+        .dut_port = run->options->dut_port,
+        .pcap = !run->options->no_pcap,
+        .dry_run = run->options->dry_run,
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,
     };
@@ -106,6 +165,22 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
 
 /* ---- signals ---- */
 
+static void interrupt(struct run *run, const char *why)
+{
+    if (run->schedule)
+        schedule_interrupt(run->schedule, why);
+    if (run->groups)
+        groups_interrupt(run->groups, why);
+}
+
+static void hurry(struct run *run)
+{
+    if (run->schedule)
+        schedule_hurry(run->schedule);
+    if (run->groups)
+        groups_hurry(run->groups);
+}
+
 static void on_signal(void *user, int signal)
 {
     struct run *run = user;
@@ -114,10 +189,11 @@ static void on_signal(void *user, int signal)
 
     if (first)
         run->signal = signal;
-    if (run->schedule && first)
-        schedule_interrupt(run->schedule, why);
-    else if (run->schedule && signal != SIGPIPE) /* that comes with every line nobody reads */
-        schedule_hurry(run->schedule);
+    log_line(run->log, LOG_LEVEL_WARNING, "%s", why);
+    if (first)
+        interrupt(run, why);
+    else if (signal != SIGPIPE) /* that comes with every line nobody reads */
+        hurry(run);
 }
 
 static void on_router_lost(void *user, const struct error *why)
@@ -127,8 +203,7 @@ static void on_router_lost(void *user, const struct error *why)
     if (run->lost)
         return;
     error_set(&run->lost, ERROR_FAILED, "%s", error_text(why));
-    if (run->schedule)
-        schedule_interrupt(run->schedule, error_text(why));
+    interrupt(run, error_text(why));
 }
 
 /* ---- the tests ---- */
@@ -138,25 +213,78 @@ static void on_all_ended(void *user)
     loop_quit(((struct run *)user)->loop);
 }
 
-static void start_tests(struct run *run)
+/* Tests at once: more than one only if each has a DUT of its own, unless it is asked for. */
+static size_t wanted_jobs(const struct run *run)
 {
-    size_t jobs = run->options->jobs ? run->options->jobs : limits_auto_jobs();
-    cleanup_free char *why = NULL;
-    struct schedule_options options = {.fail_fast = run->options->fail_fast};
-
-    if (jobs > run->suite.test_count)
-        jobs = run->suite.test_count;
-    options.jobs = limits_allowed_jobs(&run->suite, jobs, &why);
-    if (why)
-        fprintf(stderr, "sippod: %s\n", why);
-    run->schedule = schedule_start(&run->context, &run->suite, &options, &run->results, on_all_ended, run);
+    if (run->options->jobs)
+        return run->options->jobs;
+    return run->context.dut ? 1 : limits_auto_jobs();
 }
 
+static size_t allowed(const struct run *run, size_t wanted)
+{
+    cleanup_free char *why = NULL;
+
+    if (wanted > run->turns.count)
+        wanted = run->turns.count;
+    wanted = limits_allowed_jobs(&run->suite, wanted, &why);
+    if (why)
+        fprintf(stderr, "sippod: %s\n", why);
+    return wanted;
+}
+
+static void start_tests(struct run *run)
+{
+    const struct run_options *options = run->options;
+    size_t total = options->total ? options->total : run->suite.test_count * options->repeat;
+
+    turns_open(&run->turns, &run->context, &run->suite, &run->results, total, options->random,
+               run->results.seed + run->results.pass);
+    run->results.planned = run->turns.count;
+    if (options->group) {
+        struct groups_options groups = {
+            .size = allowed(run, options->group),
+            .pause_s = options->group_pause_s,
+            .stop = options->group_stop_first_fail || options->fail_fast,
+        };
+
+        run->groups = groups_start(&run->turns, &groups, on_all_ended, run);
+    } else {
+        struct schedule_options schedule = {
+            .jobs = allowed(run, wanted_jobs(run)),
+            .fail_fast = options->fail_fast,
+        };
+
+        run->schedule = schedule_start(&run->turns, &schedule, on_all_ended, run);
+    }
+}
+
+/* Runs the loop until they have all ended. */
+static int run_pass(struct run *run, struct error **ret)
+{
+    int result;
+
+    run->started_ns = loop_now_ns();
+    run->results.started = time(NULL);
+    start_tests(run);
+    result = loop_run(run->loop, ret);
+    schedule_free(run->schedule);
+    groups_free(run->groups);
+    run->schedule = NULL;
+    run->groups = NULL;
+    return result;
+}
+
+/* Of a run that was completed. */
 static int exit_code(const struct run *run)
 {
+    bool failed = results_count(&run->results, VERDICT_FAIL) > 0;
+
     if (run->signal)
         return 128 + run->signal;
-    return run->lost || results_count(&run->results, VERDICT_FAIL) ? 1 : 0;
+    if (run->lost)
+        return 1;
+    return failed != run->options->fail_expected ? 1 : 0;
 }
 
 /* Written beside the rest; found out at the start rather than after an hour that it cannot be. */
@@ -185,8 +313,6 @@ static void conclude(struct run *run)
     cleanup_error struct error *error = NULL;
     struct results *results = &run->results;
 
-    results->suite = text_copy(run->suite.folder);
-    results->planned = run->suite.test_count;
     results->partial = results->count < results->planned || run->signal;
     results->duration_s = (double)(loop_now_ns() - run->started_ns) / 1e9;
     results->exit_code = exit_code(run);
@@ -195,31 +321,50 @@ static void conclude(struct run *run)
         if (!results->exit_code)
             results->exit_code = 1;
     }
-    results_folder_finish(&run->folder);
     if (run->lost)
         fprintf(stderr, "sippod: %s\n", error_text(run->lost));
     progress_summary(&run->progress, results);
 }
 
-static int run_tests(struct run *run, struct error **ret)
+static int open_run(struct run *run, char **ret_sipp, struct error **ret)
 {
-    cleanup_free char *sipp = NULL;
-    int result = -1;
+    struct results *results = &run->results;
 
     run->loop = loop_new(ret);
     if (!run->loop || !(run->signals = signals_watch(run->loop, on_signal, run, ret)) ||
-        check_junit(run, ret) < 0 || prepare(run, &sipp, ret) < 0)
+        check_junit(run, ret) < 0 || prepare(run, ret_sipp, ret) < 0)
         return -1;
-    if (host_open(&run->host, run->loop, on_router_lost, run, ret) == 0) {
-        run->started_ns = loop_now_ns();
-        run->results.started = time(NULL);
-        start_tests(run);
-        result = loop_run(run->loop, ret);
-        if (result == 0)
-            conclude(run);
+    results->suite = text_copy(run->suite.folder);
+    results->dry_run = run->options->dry_run;
+    results->random = run->options->random;
+    results->seed = run->options->seeded ? run->options->seed : (unsigned long)time(NULL) & 0x7fffffff;
+    results->pass = 1;
+    return 0;
+}
+
+/* One pass, or as many as succeed. */
+static int run_passes(struct run *run, struct error **ret)
+{
+    for (;;) {
+        if (run_pass(run, ret) < 0)
+            return -1;
+        conclude(run);
+        if (!run->options->loop || run->results.exit_code)
+            return 0;
+        results_next_pass(&run->results);
     }
-    schedule_free(run->schedule);
-    run->schedule = NULL;
+}
+
+static int run_tests(struct run *run, struct error **ret)
+{
+    cleanup_free char *sipp = NULL;
+    int result;
+
+    if (open_run(run, &sipp, ret) < 0 || host_open(&run->host, run->loop, on_router_lost, run, ret) < 0)
+        return -1;
+    result = run_passes(run, ret);
+    if (result == 0)
+        results_folder_finish(&run->folder);
     host_close(&run->host);
     return result;
 }
@@ -230,6 +375,8 @@ static void run_free(struct run *run)
         results_folder_finish(&run->folder);
     environment_free(&run->environment);
     strings_free(&run->mounts.readable);
+    strings_free(&run->mounts.writable);
+    log_close(run->log);
     results_folder_close(&run->folder);
     results_free(&run->results);
     signals_free(run->signals);

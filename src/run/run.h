@@ -3,17 +3,43 @@
 
 #include "src/run/test.h"
 
+/* What the command line and the configuration files say. Strings are its own, NULL: not said. */
 struct run_options {
     struct strings paths; /* suite, or tests of one suite */
-    struct suite_filter filter;
-    char *results, *sipp;
-    char *junit; /* file to write, NULL: none */
+    struct strings only, exclude, tags;
+    char *templates, *global; /* folders, else those of the suite */
+    char *results;
+    char *sipp; /* program */
+    char *junit, *log_file;
     enum keep keep;
     enum mounts_mode mounts;
     enum progress_level progress;
-    bool pcap, fail_fast;
-    size_t jobs;      /* tests at once, 0: as many as the host can well take */
+    struct log_style log;
+    bool no_pcap, classic_pcap;
+
+    size_t jobs;          /* tests at once, 0: as many as the host can well take */
+    unsigned group;       /* tests prepared, run and cleaned together, 0: a sliding window of jobs */
+    double group_pause_s; /* between groups */
+    bool group_stop_first_fail, fail_fast;
+    unsigned total;  /* tests to run, 0: all */
+    unsigned repeat; /* how often all of them are run */
+    bool random, loop, dry_run, fail_expected;
+    unsigned long seed; /* of the random choice */
+    bool seeded;
     double timeout_s; /* of a test, 0: none */
+    unsigned dut_port;
+
+    char *keywords;      /* JSON: values of keywords */
+    struct strings sets; /* key=value, the same */
+    struct strings script_capabilities, writable;
+
+    char *transport, *info_file, *default_behaviors;
+    struct strings sipp_arguments;
+    double call_rate; /* 0: not said */
+    unsigned calls, recv_timeout_ms, concurrent;
+    unsigned network_mask;
+    char *dut, *ca_certificate, *ca_key, *tls_version;
+    bool as_sipplauncher; /* names and places of files are Sipplauncher's */
 };
 
 /* Does all of it: problems of the suite and of the host are told on standard error. Returns the exit code. */

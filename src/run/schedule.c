@@ -5,24 +5,20 @@
 #include <string.h>
 
 #include "src/base/memory.h"
-#include "src/run/state.h"
 
 /* A place in the window. */
 struct slot {
     struct schedule *schedule;
     struct test_run *run; /* NULL: free */
-    size_t test;
+    struct turn turn;
 };
 
 struct schedule {
-    const struct test_context *context;
-    const struct suite *suite;
+    struct turns *turns;
     struct schedule_options options;
-    struct results *results;
     struct slot *slots;
     size_t window, running; /* slots in use at most, and now */
-    size_t next;            /* test that was never started */
-    size_t *waiting;        /* tests that found no room, in order */
+    struct turn *waiting;   /* those that found no room, in order */
     size_t waiting_count;
     bool stopped;
     struct timer *timer; /* of the fill to come, or of the end */
@@ -32,20 +28,15 @@ struct schedule {
 
 static void fill_later(struct schedule *schedule);
 
-static bool take_test(struct schedule *schedule, size_t *ret_test)
+static bool take_turn(struct schedule *schedule, struct turn *ret_turn)
 {
     if (schedule->stopped)
         return false;
-    if (schedule->waiting_count) {
-        *ret_test = schedule->waiting[0];
-        schedule->waiting_count--;
-        memmove(schedule->waiting, schedule->waiting + 1,
-                schedule->waiting_count * sizeof *schedule->waiting);
-        return true;
-    }
-    if (schedule->next == schedule->suite->test_count)
-        return false;
-    *ret_test = schedule->next++;
+    if (!schedule->waiting_count)
+        return turns_next(schedule->turns, ret_turn);
+    *ret_turn = schedule->waiting[0];
+    schedule->waiting_count--;
+    memmove(schedule->waiting, schedule->waiting + 1, schedule->waiting_count * sizeof *schedule->waiting);
     return true;
 }
 
@@ -58,24 +49,8 @@ static bool put_back(struct schedule *schedule, const struct slot *slot, const s
     fprintf(stderr, "sippod: no room for more than %zu tests at once: %s\n", schedule->running,
             result->reason);
     schedule->window = schedule->running;
-    schedule->waiting[schedule->waiting_count++] = slot->test;
+    schedule->waiting[schedule->waiting_count++] = slot->turn;
     return true;
-}
-
-static void tell_not_ready(const struct schedule *schedule, const struct test_result *result)
-{
-    struct progress_line line = {
-        .state = state_name(STATE_NOT_READY),
-        .test = result->name,
-        .run_id = result->run_id,
-        .index = result->index,
-        .tone = state_tone(STATE_NOT_READY),
-        .took_s = result->prepare_s,
-        .cps = -1,
-        .reason = result->reason,
-    };
-
-    progress_state(schedule->context->progress, &line);
 }
 
 static void on_test_ended(void *user, struct test_result *result, bool no_room)
@@ -89,9 +64,9 @@ static void on_test_ended(void *user, struct test_result *result, bool no_room)
         test_result_free(result);
     } else {
         if (no_room)
-            tell_not_ready(schedule, result);
-        results_add(schedule->results, result);
-        if (schedule->options.fail_fast && result->verdict == VERDICT_FAIL)
+            turns_tell_no_room(schedule->turns, result);
+        turns_ended(schedule->turns, result);
+        if (schedule->options.fail_fast && schedule->turns->failed)
             schedule->stopped = true;
     }
     fill_later(schedule);
@@ -111,15 +86,14 @@ static struct slot *free_slot(struct schedule *schedule)
 static void fill(void *user)
 {
     struct schedule *schedule = user;
-    size_t test;
+    struct turn turn;
 
     schedule->timer = NULL;
-    while (schedule->running < schedule->window && take_test(schedule, &test)) {
+    while (schedule->running < schedule->window && take_turn(schedule, &turn)) {
         struct slot *slot = free_slot(schedule);
 
-        slot->test = test;
-        slot->run = test_run_start(schedule->context, &schedule->suite->tests[test], (unsigned)test + 1,
-                                   &callbacks, slot);
+        slot->turn = turn;
+        slot->run = test_run_start(schedule->turns->context, turn.test, turn.index, &callbacks, slot);
         schedule->running++;
     }
     if (!schedule->running)
@@ -129,20 +103,17 @@ static void fill(void *user)
 static void fill_later(struct schedule *schedule)
 {
     if (!schedule->timer)
-        schedule->timer = loop_after(schedule->context->host->loop, 0, fill, schedule);
+        schedule->timer = loop_after(schedule->turns->context->host->loop, 0, fill, schedule);
 }
 
-struct schedule *schedule_start(const struct test_context *context, const struct suite *suite,
-                                const struct schedule_options *options, struct results *results,
+struct schedule *schedule_start(struct turns *turns, const struct schedule_options *options,
                                 void (*ended)(void *user), void *user)
 {
     struct schedule *schedule = memory_new(sizeof *schedule);
 
     *schedule = (struct schedule){
-        .context = context,
-        .suite = suite,
+        .turns = turns,
         .options = *options,
-        .results = results,
         .window = options->jobs,
         .ended = ended,
         .user = user,

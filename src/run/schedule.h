@@ -1,8 +1,9 @@
-/* Which test runs when: a sliding window over the list of tests. As soon as one has ended the next is
- * started; where the host has no room for one more, the window shrinks and the test waits for its turn. */
+/* When tests run. Either through a sliding window: as soon as one has ended the next is started, and where
+ * the host has no room for one more, the window shrinks and the test waits for its turn. Or in groups, as
+ * Sipplauncher does it: see groups.h. */
 #pragma once
 
-#include "src/run/test.h"
+#include "src/run/turns.h"
 
 struct schedule;
 
@@ -12,9 +13,8 @@ struct schedule_options {
 };
 
 /* Starts the first tests. ended(user) is called once, never from in here, when none runs and none will.
- * Results are added as tests end. */
-struct schedule *schedule_start(const struct test_context *context, const struct suite *suite,
-                                const struct schedule_options *options, struct results *results,
+ * Results are added as tests end. `turns` stays the caller's. */
+struct schedule *schedule_start(struct turns *turns, const struct schedule_options *options,
                                 void (*ended)(void *user), void *user);
 void schedule_free(struct schedule *schedule);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sandbox/mounts.h"
+#include "src/base/log.h"
 #include "src/report/progress.h"
 #include "src/report/results.h"
 #include "src/run/folder.h"
@@ -24,6 +25,10 @@ struct test_context {
     size_t env_count;
     uint64_t descriptor_limit, descriptor_most; /* RLIMIT_NOFILE of SIPp */
     enum keep keep;
+    const struct log_style *log_style; /* of the tests' logs */
+    struct log *general_log;           /* of the whole run, NULL: none */
+    bool as_sipplauncher;              /* files have Sipplauncher's names */
+    unsigned dut_port;                 /* where the suite's DUT answers */
     bool pcap, verbose, dry_run;
     double timeout_s; /* of a whole test, 0: none */
 };

@@ -46,15 +46,23 @@ static void undo_logs(void *user)
     test_undone(run, NULL);
 }
 
+static struct log *open_log(const struct test_run *run, const char *name, struct error **ret)
+{
+    return log_open(run->folder.fd, name, run->test->name, run->context->log_style, ret);
+}
+
 int test_prepare_logs(struct test_run *run, struct error **ret)
 {
+    const char *launch = run->context->as_sipplauncher ? "pysipp.launch.log" : "sipp.launch.log";
+
     rollback_push(run->rollback, "logs", undo_logs, run);
-    run->log = log_open(run->folder.fd, "sipplauncher.log", ret);
+    run->log = open_log(run, "sipplauncher.log", ret);
     if (!run->log)
         return -1;
+    log_join(run->log, run->context->general_log);
     if (run->context->verbose)
-        log_echo(run->log, run->test->name);
-    run->launch_log = log_open(run->folder.fd, "sipp.launch.log", ret);
+        log_echo(run->log);
+    run->launch_log = open_log(run, launch, ret);
     return run->launch_log ? 0 : -1;
 }
 

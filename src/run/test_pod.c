@@ -121,6 +121,8 @@ int test_prepare_pod(struct test_run *run, struct error **ret)
         addresses[config.address_count++] = SUITE_DUT_ADDRESS;
     for (size_t i = 0; i < shared->readable.count; i++)
         strings_add(&mounts.readable, shared->readable.list[i]);
+    for (size_t i = 0; i < shared->writable.count; i++)
+        strings_add(&mounts.writable, shared->writable.list[i]);
     strings_add(&mounts.writable, run->folder.path);
     memcpy(config.run_id, run->folder.run_id, sizeof config.run_id);
     config.addresses = addresses;

@@ -139,7 +139,8 @@ void test_prepare_dut(struct test_run *run)
         .loop = context->host->loop,
         .folder_fd = run->folder.fd,
         .folder = folder,
-        .port = context->suite->config.dut_port,
+        .port = context->dut_port,
+        .log_style = context->log_style,
         .envs = context->envs,
         .env_count = context->env_count,
     };

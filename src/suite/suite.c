@@ -81,6 +81,16 @@ static int by_start(const void *a, const void *b)
     return left->server ? -order : order;
 }
 
+bool suite_is_transport(const char *name)
+{
+    static const char *const known[] = {"u1", "un", "ui", "t1", "tn", "l1", "ln"};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0)
+            return true;
+    return false;
+}
+
 static void find_doubles(const struct test *test, struct strings *problems)
 {
     for (size_t i = 0; i < test->scenario_count; i++)
@@ -165,17 +175,38 @@ static bool is_test(const char *suite, const char *name)
     return is_folder(suite, name);
 }
 
-static bool is_results(const struct suite *suite, const char *name, const char *results)
+/* Whether the folder `name` of the suite is `other`, NULL: none. */
+static bool is_same(const struct suite *suite, const char *name, const char *other)
 {
     cleanup_free char *path = text_format("%s/%s", suite->folder, name);
-    struct stat one, other;
+    struct stat one, two;
 
-    return results && stat(results, &one) == 0 && stat(path, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
+    return other && stat(other, &one) == 0 && stat(path, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
+}
+
+static bool has_tag(const struct test *test, const struct strings *tags)
+{
+    for (size_t i = 0; i < tags->count; i++)
+        for (size_t j = 0; j < test->config.tags.count; j++)
+            if (strcmp(tags->list[i], test->config.tags.list[j]) == 0)
+                return true;
+    return !tags->count;
+}
+
+/* A test that has none of the tags is of no interest, but what is wrong with it was told. */
+static void drop_untagged(struct suite *suite, const struct strings *tags)
+{
+    struct test *last = &suite->tests[suite->test_count - 1];
+
+    if (has_tag(last, tags))
+        return;
+    suite_test_release(last);
+    suite->test_count--;
 }
 
 static void add_all_tests(struct suite *suite, const struct patterns *only, const struct patterns *exclude,
-                          const char *results, struct strings *problems)
+                          const struct suite_filter *filter, struct strings *problems)
 {
     cleanup_fd int folder = open(suite->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_strings struct strings names = {0};
@@ -187,16 +218,22 @@ static void add_all_tests(struct suite *suite, const struct patterns *only, cons
         return;
     }
     for (size_t i = 0; i < names.count; i++) {
-        if (!is_test(suite->folder, names.list[i]) || is_results(suite, names.list[i], results))
+        const char *name = names.list[i];
+
+        if (!is_test(suite->folder, name) || is_same(suite, name, filter->results) ||
+            is_same(suite, name, suite->global) || is_same(suite, name, suite->templates))
             continue;
         any = true;
-        if ((!only->count || patterns_match(only, names.list[i])) && !patterns_match(exclude, names.list[i]))
-            add_test(suite, names.list[i], problems);
+        if ((only->count && !patterns_match(only, name)) || patterns_match(exclude, name))
+            continue;
+        add_test(suite, name, problems);
+        drop_untagged(suite, &filter->tags);
     }
     if (!any)
         strings_addf(problems, "%s: no test folder in it", suite->folder);
     else if (!suite->test_count)
-        strings_addf(problems, "%s: the patterns leave no test to run", suite->folder);
+        strings_addf(problems, "%s: the patterns%s leave no test to run", suite->folder,
+                     filter->tags.count ? " and tags" : "");
 }
 
 /* ---- paths ---- */
@@ -242,9 +279,7 @@ static void add_path(struct suite *suite, const char *path, struct strings *prob
     }
     above = text_copy(absolute);
     last = text_copy(absolute);
-    if (!suite->folder)
-        set_folder(suite, text_copy(dirname(above)));
-    else if (strcmp(dirname(above), suite->folder) != 0) {
+    if (strcmp(dirname(above), suite->folder) != 0) {
         strings_addf(problems, "%s: not of the same suite as the tests before it (%s)", path, suite->folder);
         return;
     }
@@ -254,48 +289,70 @@ static void add_path(struct suite *suite, const char *path, struct strings *prob
     add_test(suite, basename(last), problems);
 }
 
-/* What the suite itself says, beside its tests. */
-static void add_suite(struct suite *suite, struct strings *problems)
+/* A folder beside the tests: the one that was named, else the suite's own if it is there. */
+static char *special_folder(const struct suite *suite, const char *name, const char *given,
+                            const char *option, struct strings *problems)
 {
     cleanup_error struct error *error = NULL;
+    char *folder;
 
-    if (suite_config_load(suite->folder, &suite->config, &error) < 0)
-        strings_add(problems, error_text(error));
-    if (is_folder(suite->folder, "DUT")) {
-        cleanup_free char *script = NULL;
+    if (!given)
+        return is_folder(suite->folder, name) ? text_format("%s/%s", suite->folder, name) : NULL;
+    folder = file_absolute(given, &error);
+    if (!folder)
+        strings_addf(problems, "%s %s", option, error_text(error));
+    else if (!is_folder(folder, "."))
+        strings_addf(problems, "%s %s: it is no folder", option, given);
+    return folder;
+}
 
-        suite->dut = text_format("%s/DUT", suite->folder);
-        script = text_format("%s/dut.sh", suite->dut);
+/* What the suite itself holds, beside its tests. */
+static void add_suite(struct suite *suite, const struct suite_filter *filter, struct strings *problems)
+{
+    suite->templates = special_folder(suite, "TEMPLATES", filter->templates, "--template-folder", problems);
+    suite->global = special_folder(suite, "GLOBAL", filter->global, "--global-test-folder", problems);
+    suite->dut = special_folder(suite, "DUT", NULL, NULL, problems);
+    if (suite->dut) {
+        cleanup_free char *script = text_format("%s/dut.sh", suite->dut);
+
         if (access(script, R_OK) < 0)
             strings_addf(problems, "%s: %s; it starts the DUT and stays in the foreground", script,
                          strerror(errno));
     }
 }
 
+char *suite_find(const struct strings *paths, struct error **ret)
+{
+    char *folder = file_absolute(paths->list[0], ret);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+
+    if (folder && (paths->count > 1 || holds_scenario(folder)) && slash > folder)
+        *slash = '\0';
+    return folder;
+}
+
 int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *suite,
                struct strings *problems)
 {
     struct patterns only = {0}, exclude = {0};
+    cleanup_error struct error *error = NULL;
     size_t before = problems->count;
+    char *folder;
 
     patterns_compile(&filter->only, "--pattern-only", &only, problems);
     patterns_compile(&filter->exclude, "--pattern-exclude", &exclude, problems);
-    if (problems->count == before && paths->count == 1 && !holds_scenario(paths->list[0])) {
-        cleanup_error struct error *error = NULL;
-        char *folder = file_absolute(paths->list[0], &error);
-
-        if (!folder)
-            strings_addf(problems, "%s; name the suite's folder, or one of its tests", error_text(error));
-        else {
-            set_folder(suite, folder);
-            add_all_tests(suite, &only, &exclude, filter->results, problems);
-        }
-    } else if (problems->count == before) {
+    folder = suite_find(paths, &error);
+    if (!folder) {
+        strings_addf(problems, "%s; name the suite's folder, or one of its tests", error_text(error));
+    } else {
+        set_folder(suite, folder);
+        add_suite(suite, filter, problems);
+    }
+    if (problems->count == before && paths->count == 1 && !holds_scenario(paths->list[0]))
+        add_all_tests(suite, &only, &exclude, filter, problems);
+    else if (problems->count == before)
         for (size_t i = 0; i < paths->count; i++)
             add_path(suite, paths->list[i], problems);
-    }
-    if (suite->folder)
-        add_suite(suite, problems);
     patterns_free(&only);
     patterns_free(&exclude);
     return problems->count == before ? 0 : -1;

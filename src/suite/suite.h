@@ -47,33 +47,36 @@ struct test {
     struct test_config config;
 };
 
-/* What a sippod.conf says. */
-struct suite_config {
-    unsigned dut_port; /* where the DUT answers, 5060 unless said */
-};
-
 struct suite {
-    char *folder;    /* absolute */
-    char *name;      /* its last component */
-    char *dut;       /* its DUT folder: every test has a DUT of its own; NULL: none */
-    char *global;    /* its GLOBAL folder, absolute; NULL: none */
-    char *templates; /* its template folder, absolute; NULL: none */
-    struct suite_config config;
+    char *folder;       /* absolute */
+    char *name;         /* its last component */
+    char *dut;          /* its DUT folder: every test has a DUT of its own; NULL: none */
+    char *global;       /* its GLOBAL folder, absolute; NULL: none */
+    char *templates;    /* its template folder, absolute; NULL: none */
     struct test *tests; /* by name, in order of bytes */
     size_t test_count;
 };
 
-/* Regular expressions (PCRE2) that must match a test's name from its first character on. */
+/* Which tests are taken, and where the rest of the suite lies. */
 struct suite_filter {
-    struct strings only, exclude; /* each OR-ed; exclude wins */
-    const char *results;          /* results folder: no test, should it lie in the suite; NULL: none */
+    struct strings only, exclude;   /* regular expressions (PCRE2) that match a name from its first character
+                                     * on; each list OR-ed, exclude wins */
+    struct strings tags;            /* OR-ed; none: all tests */
+    const char *results;            /* results folder: no test, should it lie in the suite; NULL: none */
+    const char *templates, *global; /* in the place of TEMPLATES and GLOBAL in the suite; NULL: those */
 };
+
+/* The suite's folder that `paths` belong to, absolute; NULL on failure. */
+char *suite_find(const struct strings *paths, struct error **ret);
 
 /* Loads the suite at `paths`: one suite folder, or any number of test folders of one suite. Every fault that
  * is found goes into `problems`, one line each; 0 only if there is none. */
 int suite_load(const struct strings *paths, const struct suite_filter *filter, struct suite *ret_suite,
                struct strings *ret_problems);
 void suite_free(struct suite *suite);
+
+/* Whether `name` is one of SIPp's -t values: u1, un, ui, t1, tn, l1, ln. */
+bool suite_is_transport(const char *name);
 
 /* A deep copy, to be freed with suite_test_free(). */
 struct test *suite_test_copy(const struct test *test);
@@ -103,8 +106,5 @@ void test_config_free(struct test_config *config);
 
 /* test.conf in `folder` (absent: defaults). Errors say file:line. */
 int test_config_load(const char *folder, struct test_config *ret_config, struct error **ret);
-/* sippod.conf in the suite's folder (absent: defaults). */
-int suite_config_load(const char *folder, struct suite_config *ret_config, struct error **ret);
-
 /* test.conf from memory; `name` is for errors. */
 int test_config_parse(const char *name, const char *text, struct test_config *ret_config, struct error **ret);

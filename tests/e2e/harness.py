@@ -323,7 +323,8 @@ class Case(unittest.TestCase):
 
     def run_words(self, *arguments):
         """`sippod run`, one test after the other unless it says otherwise: what is printed then has an order."""
-        return [self.program, "run", *(() if "--jobs" in arguments else ("--jobs", "1")), *arguments]
+        scheduled = any(str(word).startswith(("--jobs", "--group")) for word in arguments)
+        return [self.program, "run", *(() if scheduled else ("--jobs", "1")), *arguments]
 
     def start(self, *arguments, **options):
         return self.start_command(self.run_words(*arguments), **options)
@@ -346,10 +347,10 @@ class Case(unittest.TestCase):
         """The states that were printed, one or more lines of one test."""
         self.assertEqual([line.state for line in run.states], list(expected), str(run))
 
-    def results(self, folder="sippod-results"):
+    def results(self, folder="sippod-results", inverted=False):
         """results.json of this run; that it keeps the contract is checked each time."""
         results = json.loads((self.folder / folder / "results.json").read_text(encoding="utf-8"))
-        faults = check_results(results)
+        faults = check_results(results, inverted)
         if faults:
             self.fail("results.json:\n  " + "\n  ".join(faults))
         return results

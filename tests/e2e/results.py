@@ -4,7 +4,7 @@ import re
 STATES = ("CREATED", "PREPARING", "READY", "NOT READY", "STARTING", "DRY-RUNNING", "SUCCESS", "FAIL", "CLEANING",
           "CLEAN", "DIRTY")
 VERDICTS = ("pass", "fail", "flaky", "skip")
-OUTCOMES = ("SUCCESS", "FAIL", "NOT READY", "INTERRUPTED")
+OUTCOMES = ("SUCCESS", "FAIL", "NOT READY", "INTERRUPTED", "SKIPPED")
 
 
 def number(value):
@@ -49,6 +49,8 @@ RUN = {
     "partial": flag,
     "dry_run": flag,
     "seed": or_null(whole),
+    "loop": whole,
+    "earlier": list_of(like(r"[^/]+/[a-z]{6}")),
     "host": lambda value: isinstance(value, dict),
     "totals": lambda value: isinstance(value, dict),
     "tests": list_of(lambda value: isinstance(value, dict)),
@@ -61,13 +63,14 @@ TEST = {
     "verdict": one_of(*VERDICTS),
     "result": one_of(*OUTCOMES),
     "clean": flag,
+    "expected": flag,
     "states": list_of(one_of(*STATES)),
     "reason": or_null(text),
     "prepare_s": number,
     "run_s": number,
     "clean_s": number,
     "folder": or_null(like(r"[^/]+/[a-z]{6}")),
-    "pcap": or_null(like(r"sipp-[a-z]{6}\.pcapng")),
+    "pcap": or_null(like(r"sipp-[a-z]{6}\.pcap(ng)?")),
     "packets": whole,
     "dropped": whole,
     "uas": list_of(lambda value: isinstance(value, dict)),
@@ -99,7 +102,9 @@ def check_test(test):
         faults += check_fields(f"{where}, {ua.get('name')}", ua, UA)
     if faults:
         return faults
-    passed = test["result"] == "SUCCESS" and test["clean"]
+    if test["result"] == "SKIPPED":
+        return [] if test["verdict"] == "skip" and test["reason"] and not test["states"] else [f"{where}: skipped"]
+    passed = (test["result"] == "SUCCESS" or test["expected"] and test["result"] == "FAIL") and test["clean"]
     if (test["verdict"] == "pass") != passed:
         faults.append(f"{where}: verdict {test['verdict']} with {test['result']} and clean {test['clean']}")
     if not passed and not test["reason"]:
@@ -111,8 +116,8 @@ def check_test(test):
     return faults
 
 
-def check_results(results):
-    """What is wrong with it, as a list of sentences."""
+def check_results(results, inverted=False):
+    """What is wrong with it, as a list of sentences; `inverted`: --fail-expected was said."""
     faults = check_fields("run", results, RUN)
     if faults:
         return faults
@@ -131,6 +136,6 @@ def check_results(results):
     indexes = [test["index"] for test in tests]
     if len(set(indexes)) != len(indexes) or min(indexes, default=1) < 1:
         faults.append(f"indexes {indexes}")
-    if totals["fail"] and results["exit_code"] == 0:
+    if totals["fail"] and results["exit_code"] == 0 and not inverted:
         faults.append("exit code 0 although a test failed")
     return faults

@@ -46,6 +46,8 @@ unit_test(suite/scenario suite)
 unit_test(suite/suite suite unit_support)
 unit_test(suite/address suite)
 unit_test(suite/test_config suite unit_support)
+unit_test(suite/config suite unit_support)
+unit_test(commands/options commands unit_support)
 unit_test(suite/template suite unit_support)
 unit_test(suite/template_jinja2 suite)
 

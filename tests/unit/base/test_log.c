@@ -20,6 +20,8 @@
 
 #define STAMP "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3} "
 
+static const struct log_style plain = {0};
+
 struct scene {
     char *folder;
     int dir;
@@ -32,7 +34,7 @@ static int setup(void **state)
 
     scene->folder = folder_make();
     scene->dir = folder_open(scene->folder);
-    scene->log = log_open(scene->dir, "a.log", NULL);
+    scene->log = log_open(scene->dir, "a.log", "a", &plain, NULL);
     *state = scene;
     return scene->log ? 0 : -1;
 }
@@ -132,7 +134,7 @@ static void test_long_line(void **state)
 static void test_appends(void **state)
 {
     struct scene *scene = *state;
-    struct log *other = log_open(scene->dir, "a.log", NULL);
+    struct log *other = log_open(scene->dir, "a.log", "a", &plain, NULL);
     cleanup_free char *text = NULL;
     struct stat status;
 
@@ -150,10 +152,8 @@ static void test_appends(void **state)
 static void echo(void *user)
 {
     struct scene *scene = user;
-    char prefix[] = "call/abc";
 
-    log_echo(scene->log, prefix);
-    memset(prefix, 'X', sizeof prefix - 1); /* it is copied */
+    log_echo(scene->log);
     log_line(scene->log, LOG_LEVEL_ERROR, "a\nb");
     log_line(scene->log, LOG_LEVEL_DEBUG, "c");
 }
@@ -164,8 +164,79 @@ static void test_echo(void **state)
     cleanup_free char *text = output_of(STDERR_FILENO, echo, scene);
     cleanup_free char *logged = folder_get(scene->folder, "a.log");
 
-    assert_string_equal(text, "call/abc: a\\x0ab\ncall/abc: c\n");
+    assert_string_equal(text, "a: a\\x0ab\na: c\n");
     assert_matches(logged, STAMP "ERROR a.x0ab\n");
+}
+
+static void test_level(void **state)
+{
+    struct scene *scene = *state;
+    struct log_style warnings = {.level = LOG_LEVEL_WARNING};
+    struct log *log = log_open(scene->dir, "w.log", "w", &warnings, NULL);
+    cleanup_free char *text = NULL;
+
+    for (int level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++)
+        log_line(log, (enum log_level)level, "level %d", level);
+    log_close(log);
+    text = folder_get(scene->folder, "w.log");
+    assert_matches(text, "^[^\n]* WARNING level 2\n[^\n]* ERROR level 3\n$");
+}
+
+static void test_own_format(void **state)
+{
+    struct scene *scene = *state;
+    struct log_style style = {.format = (char *)"<%(levelname)s|%(name)s|100%%|%(message)s>"};
+    struct log *log = log_open(scene->dir, "f.log", "call %(message)s", &style, NULL);
+    cleanup_free char *text = NULL;
+
+    log_line(log, LOG_LEVEL_INFO, "said %%(name)s");
+    log_close(log);
+    text = folder_get(scene->folder, "f.log");
+    assert_string_equal(text, "<INFO|call %(message)s|100%|said %(name)s>\n");
+}
+
+static void test_formats_refused(void **state)
+{
+    static const char *const wrong[] = {"%", "%d", "a %(lineno)d", "%(message)", "%(message)d", "%%%"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cleanup_error struct error *error = NULL;
+
+        if (log_format_check(wrong[i], &error) == 0)
+            fail_msg("accepted: %s", wrong[i]);
+        assert_error(error, ERROR_INPUT, "%(message)s");
+    }
+    assert_int_equal(log_format_check("", NULL), 0);
+    assert_int_equal(log_format_check("%%(name)s %(name)s%(asctime)s", NULL), 0);
+}
+
+static void test_level_names(void **state)
+{
+    enum log_level level = LOG_LEVEL_DEBUG;
+
+    (void)state;
+    assert_int_equal(log_level_by_name("Warning", &level, NULL), 0);
+    assert_int_equal(level, LOG_LEVEL_WARNING);
+    assert_int_equal(log_level_by_name("loud", &level, NULL), -1);
+}
+
+/* The log of the whole run has its own level, and says which test a line is about. */
+static void test_general_log(void **state)
+{
+    struct scene *scene = *state;
+    struct log_style errors = {.level = LOG_LEVEL_ERROR};
+    struct log *general = log_open(scene->dir, "all.log", "run", &errors, NULL);
+    cleanup_free char *text = NULL;
+
+    log_join(scene->log, general);
+    log_line(scene->log, LOG_LEVEL_INFO, "small");
+    log_line(scene->log, LOG_LEVEL_ERROR, "great");
+    log_line(general, LOG_LEVEL_ERROR, "own");
+    log_join(scene->log, NULL);
+    log_close(general);
+    text = folder_get(scene->folder, "all.log");
+    assert_matches(text, STAMP "ERROR a: great\n[^\n]* ERROR own\n$");
 }
 
 static void test_no_log(void **state)
@@ -176,11 +247,11 @@ static void test_no_log(void **state)
 
     log_line(NULL, LOG_LEVEL_ERROR, "nobody %d", 1);
     log_close(NULL);
-    assert_null(log_open(scene->dir, "no/b.log", &missing));
+    assert_null(log_open(scene->dir, "no/b.log", "b", &plain, &missing));
     assert_error(missing, ERROR_FAILED, "no/b.log");
     /* A suite may bring a link of the log's name. */
     folder_link(scene->folder, "elsewhere", "b.log");
-    assert_null(log_open(scene->dir, "b.log", &link));
+    assert_null(log_open(scene->dir, "b.log", "b", &plain, &link));
     assert_false(folder_has(scene->folder, "elsewhere"));
 }
 
@@ -188,8 +259,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_format),    TEST(test_levels),  TEST(test_stamp), TEST(test_escaping),
-        TEST(test_long_line), TEST(test_appends), TEST(test_echo),  TEST(test_no_log),
+        TEST(test_format),      TEST(test_levels),          TEST(test_stamp),
+        TEST(test_escaping),    TEST(test_long_line),       TEST(test_appends),
+        TEST(test_echo),        TEST(test_no_log),          TEST(test_level),
+        TEST(test_own_format),  TEST(test_formats_refused), TEST(test_level_names),
+        TEST(test_general_log),
     };
 
     umask(022);

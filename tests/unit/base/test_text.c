@@ -199,6 +199,45 @@ static void test_buffer_drop(void **state)
     assert_memory_equal(buffer.data, "again", 5);
 }
 
+static void splits(const char *text, const char *joined)
+{
+    cleanup_strings struct strings words = {0};
+    cleanup_buffer struct buffer got = {0};
+
+    assert_int_equal(text_split(text, &words, NULL), 0);
+    for (size_t i = 0; i < words.count; i++)
+        buffer_addf(&got, "[%s]", words.list[i]);
+    buffer_add(&got, "", 1);
+    assert_string_equal((const char *)got.data, joined);
+}
+
+static void test_split(void **state)
+{
+    (void)state;
+    splits("", "");
+    splits(" \t\n", "");
+    splits("-mp 7000", "[-mp][7000]");
+    splits("  a  b\t", "[a][b]");
+    splits("'a b' \"c d\"e ''", "[a b][c de][]");
+    splits("a\\ b \"\\\"\" '\\'", "[a b][\"][\\]");
+    splits("$HOME * ~ `x`", "[$HOME][*][~][`x`]"); /* nothing is expanded */
+    splits("end\\", "[end\\]");
+}
+
+static void test_split_refuses(void **state)
+{
+    static const char *const wrong[] = {"'", "a \"b", "'a\"", "\"a\\\""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cleanup_strings struct strings words = {0};
+        cleanup_error struct error *error = NULL;
+
+        assert_int_equal(text_split(wrong[i], &words, &error), -1);
+        assert_int_equal(error->code, ERROR_INPUT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +251,8 @@ int main(void)
         cmocka_unit_test(test_buffer_grows),
         cmocka_unit_test(test_buffer_big_at_once),
         cmocka_unit_test(test_buffer_drop),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_split_refuses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,7 +110,7 @@ static void test_empty(void **state)
     scene->results.suite = text_copy("/suite");
     write_and_read(scene);
     FIELDS(scene->json, "schema:i", "sippod:s", "suite:s", "started:s", "duration_s:r", "exit_code:i",
-           "partial:b", "dry_run:b", "seed:n", "host:o", "totals:o", "tests:a");
+           "partial:b", "dry_run:b", "seed:n", "loop:i", "earlier:a", "host:o", "totals:o", "tests:a");
     FIELDS(json_object_get(scene->json, "host"), "name:s", "kernel:s", "machine:s", "uid:i");
     FIELDS(json_object_get(scene->json, "totals"), "total:i", "pass:i", "fail:i", "flaky:i", "skip:i");
     assert_int_equal(number_of(scene->json, "schema"), 1);
@@ -180,9 +180,9 @@ static void test_test(void **state)
     results_add(&scene->results, result);
     write_and_read(scene);
     test = test_of(scene, 0);
-    FIELDS(test, "name:s", "index:i", "run_id:s", "verdict:s", "result:s", "clean:b", "states:a", "reason:s",
-           "prepare_s:r", "run_s:r", "clean_s:r", "folder:s", "pcap:s", "packets:i", "dropped:i", "uas:a",
-           "expectations:a", "dns:a");
+    FIELDS(test, "name:s", "index:i", "run_id:s", "verdict:s", "result:s", "clean:b", "expected:b",
+           "states:a", "reason:s", "prepare_s:r", "run_s:r", "clean_s:r", "folder:s", "pcap:s", "packets:i",
+           "dropped:i", "uas:a", "expectations:a", "dns:a");
     assert_string_equal(text_of(test, "name"), "call");
     assert_string_equal(text_of(test, "verdict"), "fail");
     assert_string_equal(text_of(test, "result"), "NOT READY");
@@ -205,9 +205,9 @@ static void test_nulls(void **state)
 
     results_add(&scene->results, a_result("call"));
     write_and_read(scene);
-    FIELDS(test_of(scene, 0), "name:s", "index:i", "run_id:s", "verdict:s", "result:s", "clean:b", "states:a",
-           "reason:n", "prepare_s:r", "run_s:r", "clean_s:r", "folder:n", "pcap:n", "packets:i", "dropped:i",
-           "uas:a", "expectations:a", "dns:a");
+    FIELDS(test_of(scene, 0), "name:s", "index:i", "run_id:s", "verdict:s", "result:s", "clean:b",
+           "expected:b", "states:a", "reason:n", "prepare_s:r", "run_s:r", "clean_s:r", "folder:n", "pcap:n",
+           "packets:i", "dropped:i", "uas:a", "expectations:a", "dns:a");
 }
 
 static void test_names(void **state)

@@ -17,6 +17,8 @@
 #define STAMP   24 /* bytes of "2026-01-31 12:00:00.123 " */
 #define LONGEST 8192
 
+static const struct log_style plain = {0};
+
 struct scene {
     char *folder;
     struct output output;
@@ -29,7 +31,8 @@ static int setup(void **state)
 
     scene->folder = folder_make();
     dir = folder_open(scene->folder);
-    scene->output = (struct output){.log = log_open(dir, "log", NULL), .level = LOG_LEVEL_DEBUG};
+    scene->output =
+        (struct output){.log = log_open(dir, "log", "test", &plain, NULL), .level = LOG_LEVEL_DEBUG};
     *state = scene;
     return scene->output.log ? 0 : -1;
 }

@@ -1,0 +1,211 @@
+#include "src/commands/run_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/base/file.h"
+#include "src/base/memory.h"
+#include "src/commands/run_table.h"
+
+#define DEFAULT_SUITE "./tmp-testsuite"
+#define OLD_FOLDER    "/var/tmp/sipplauncher"
+#define OLD_LOG       "/tmp/sipplauncher.log"
+#define OLD_SETTINGS  "/usr/local/etc/sipplauncher/sipplauncher.configlog.conf"
+
+/* What stands when nothing is said. */
+static struct run_options defaults(bool as_sipplauncher)
+{
+    struct run_options run = {
+        .sipp = text_copy("sipp"),
+        .transport = text_copy("u1"),
+        .results = text_copy(as_sipplauncher ? OLD_FOLDER : "sippod-results"),
+        .log_file = as_sipplauncher ? text_copy(OLD_LOG) : NULL,
+        .progress = PROGRESS_NORMAL,
+        .classic_pcap = as_sipplauncher,
+        .group = as_sipplauncher ? 1 : 0,
+        .group_pause_s = 0.8,
+        .repeat = 1,
+        .dut_port = 5060,
+        .network_mask = 24,
+        .as_sipplauncher = as_sipplauncher,
+    };
+
+    return run;
+}
+
+/* ---- files ---- */
+
+static char *user_file(void)
+{
+    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+    if (folder && *folder == '/')
+        return text_format("%s/sippod/sippod.conf", folder);
+    return home && *home == '/' ? text_format("%s/.config/sippod/sippod.conf", home) : NULL;
+}
+
+/* From the weakest to the strongest. */
+static int read_files(const struct option_table *table, const struct strings *paths, struct run_options *run,
+                      struct error **ret)
+{
+    cleanup_free char *user = user_file();
+    cleanup_free char *suite = suite_find(paths, NULL); /* what is wrong with it is told when it is loaded */
+    cleanup_free char *file = suite ? text_format("%s/sippod.conf", suite) : NULL;
+
+    if (options_read(table, SIPPOD_SYSCONFDIR "/sippod/sippod.conf", run, ret) < 0)
+        return -1;
+    if (user && options_read(table, user, run, ret) < 0)
+        return -1;
+    return file ? options_read(table, file, run, ret) : 0;
+}
+
+/* ---- what does not go together ---- */
+
+static bool said(const struct option_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].name && strcmp(table->rows[i].name, name) == 0)
+            return table->seen[i];
+    return false;
+}
+
+static int check_line(const struct option_table *table, struct error **ret)
+{
+    static const char *const groups[] = {"group", "group-pause", "group-stop-first-fail"};
+
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (said(table, groups[i]) && said(table, "jobs"))
+            return error_set(ret, ERROR_INPUT,
+                             "--jobs and --%s exclude each other: groups wait for each other, jobs do not",
+                             groups[i]);
+    if (said(table, "total") && said(table, "repeat"))
+        return error_set(ret, ERROR_INPUT, "--total and --repeat exclude each other");
+    return 0;
+}
+
+static int check_tls(const struct run_options *run, struct error **ret)
+{
+    if (!run->ca_certificate != !run->ca_key)
+        return error_set(ret, ERROR_INPUT, "--tls-ca-root-%s: --tls-ca-root-%s is missing",
+                         run->ca_certificate ? "cert" : "key", run->ca_certificate ? "key" : "cert");
+    if (*run->transport == 'l' || run->ca_certificate)
+        return error_set(ret, ERROR_INPUT, "%s: TLS comes with a later version",
+                         run->ca_certificate ? "--tls-ca-root-cert" : "--sipp-transport l1 and ln");
+    if (run->tls_version)
+        return error_set(ret, ERROR_INPUT, "--sipp-tls-version %s: the transport is not TLS",
+                         run->tls_version);
+    return 0;
+}
+
+static int check_sets(const struct strings *sets, struct error **ret)
+{
+    for (size_t i = 0; i < sets->count; i++)
+        if (!strchr(sets->list[i], '='))
+            return error_set(ret, ERROR_INPUT, "--set %s: it is KEY=VALUE", sets->list[i]);
+    return 0;
+}
+
+static int check(const struct run_options *run, struct error **ret)
+{
+    if (run->dut)
+        return error_set(ret, ERROR_INPUT,
+                         "--dut %s: devices under test outside of the suite come with a later version; one "
+                         "may be started by SUITE/DUT/dut.sh or by GLOBAL/before.sh",
+                         run->dut);
+    if (run->info_file && access(run->info_file, R_OK) < 0)
+        return error_set(ret, ERROR_INPUT, "--sipp-info-file %s: it cannot be read", run->info_file);
+    return check_tls(run, ret) < 0 || check_sets(&run->sets, ret) < 0 ? -1 : 0;
+}
+
+/* ---- all of it ---- */
+
+static void print_help(const struct option_table *table, bool as_sipplauncher)
+{
+    printf("Usage: %s [OPTIONS] [SUITE | SUITE/TEST...]\n"
+           "\n"
+           "Runs the tests of a suite (default: " DEFAULT_SUITE "), each in a pod of its own. Needs no\n"
+           "privilege.\n"
+           "\n",
+           as_sipplauncher ? "sipplauncher" : "sippod run");
+    options_print(table);
+    puts("\n"
+         "What is not said here is looked for in SUITE/sippod.conf, then ~/.config/sippod/sippod.conf, "
+         "then\n" SIPPOD_SYSCONFDIR
+         "/sippod/sippod.conf, as in:  jobs = 4  fail_fast = true  tag = {\"smoke\"}\n"
+         "Sipplauncher's options may be abbreviated. Colours are left out where NO_COLOR is set or the "
+         "output\n"
+         "is no terminal.\n"
+         "Exit codes: 0 all passed; 1 some test failed; 2 wrong usage, configuration or suite; 3 this host\n"
+         "cannot run it; 128+N ended by signal N.");
+}
+
+static void add_paths(struct run_options *run, const struct strings *positional)
+{
+    for (size_t i = 0; i < positional->count; i++)
+        strings_add(&run->paths, positional->list[i]);
+    if (!run->paths.count)
+        strings_add(&run->paths, DEFAULT_SUITE);
+}
+
+/* The command line is read twice: it says which suite's file is to be read before it. */
+static int read_all(const struct option_table *table, int argc, char **argv, struct run_options *run,
+                    char *ret_special, struct error **ret)
+{
+    struct run_options first = defaults(run->as_sipplauncher);
+    cleanup_strings struct strings positional = {0};
+    cleanup_strings struct strings again = {0};
+    int result = options_parse(table, argc, argv, &first, &positional, ret_special, ret);
+
+    if (result == 0 && !*ret_special) {
+        add_paths(&first, &positional);
+        result = check_line(table, ret) < 0 || read_files(table, &first.paths, run, ret) < 0 ||
+                         options_parse(table, argc, argv, run, &again, ret_special, ret) < 0
+                     ? -1
+                     : 0;
+        add_paths(run, &positional);
+    }
+    run_options_free(&first);
+    return result < 0 || *ret_special ? result : check(run, ret);
+}
+
+enum run_options_result run_options_read(int argc, char **argv, bool as_sipplauncher, struct run_options *run)
+{
+    cleanup_free bool *seen = memory_array(NULL, run_table_count, sizeof *seen);
+    const struct option_table table = {.rows = run_table_rows, .count = run_table_count, .seen = seen};
+    cleanup_error struct error *error = NULL;
+    char special = '\0';
+
+    *run = defaults(as_sipplauncher);
+    if (read_all(&table, argc, argv, run, &special, &error) < 0) {
+        fprintf(stderr, "sippod: %s\nsippod: %s --help lists the options\n", error_text(error),
+                as_sipplauncher ? "sipplauncher" : "sippod run");
+        return RUN_OPTIONS_WRONG;
+    }
+    if (special == 'h')
+        print_help(&table, as_sipplauncher);
+    else if (special == 'v')
+        puts("sippod " SIPPOD_VERSION);
+    else if (as_sipplauncher && access(OLD_SETTINGS, F_OK) == 0)
+        fputs("sippod: " OLD_SETTINGS " is not read: see log_level, log_format and log_file in sippod.conf\n",
+              stderr);
+    return special ? RUN_OPTIONS_DONE : RUN_OPTIONS_GO;
+}
+
+void run_options_free(struct run_options *run)
+{
+    char **const texts[] = {&run->templates,      &run->global,    &run->results,           &run->sipp,
+                            &run->junit,          &run->log_file,  &run->log.format,        &run->keywords,
+                            &run->transport,      &run->info_file, &run->default_behaviors, &run->dut,
+                            &run->ca_certificate, &run->ca_key,    &run->tls_version};
+    struct strings *const lists[] = {&run->paths,    &run->only,          &run->exclude,
+                                     &run->tags,     &run->sets,          &run->script_capabilities,
+                                     &run->writable, &run->sipp_arguments};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        free(*texts[i]);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        strings_free(lists[i]);
+    *run = (struct run_options){0};
+}
