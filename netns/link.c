@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <net/if.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <stdbool.h>
@@ -18,6 +20,9 @@
 /* All outer ends have the same address, as Calico does it: nothing is bridged, a fixed one makes captures
  * alike, and udev leaves alone what was set at creation but replaces what the kernel drew. */
 static const uint8_t outer_mac[MAC_LENGTH] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
+
+/* One end hears of no other, so that these may be all alike, too. */
+static const uint8_t inner_mac[MAC_LENGTH] = {0x02, 0x00, 0x00, 0x00, 0x00, 0x01};
 
 static void link_put(struct rtnl_link **link)
 {
@@ -147,7 +152,7 @@ static int set_mac(struct rtnl_link *link, const uint8_t mac[MAC_LENGTH], struct
     return 0;
 }
 
-static bool parse_mac(const char *text, uint8_t mac[MAC_LENGTH])
+bool link_parse_mac(const char *text, uint8_t mac[MAC_LENGTH])
 {
     if (strlen(text) != 3 * MAC_LENGTH - 1 ||
         strspn(text, "0123456789abcdefABCDEF:") != 3 * MAC_LENGTH - 1) /* no blanks, no signs */
@@ -164,7 +169,7 @@ int link_set_mac(struct netlink *nl, const char *device, const char *mac, struct
 
     if (!changes)
         return -1;
-    if (!parse_mac(mac, bytes))
+    if (!link_parse_mac(mac, bytes))
         return error_set(ret, ERROR_INPUT, "device %s: \"%s\" is not an Ethernet address", device, mac);
     if (set_mac(changes, bytes, ret) < 0)
         return -1;
@@ -230,6 +235,8 @@ static int add_pair(struct netlink *nl, const char *outer, const char *inner, in
     rtnl_link_set_ns_fd(peer, netns);
     one_queue(peer);
     result = set_mac(link, outer_mac, ret);
+    if (result == 0)
+        result = set_mac(peer, inner_mac, ret);
     if (result == 0) {
         result = rtnl_link_add(netlink_socket(nl), link, NLM_F_CREATE | NLM_F_EXCL);
         if (result < 0)
@@ -259,7 +266,7 @@ static int without_addresses(struct netlink *nl, const char *device, struct erro
 }
 
 int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int netns,
-                  uint8_t ret_outer_mac[MAC_LENGTH], struct error **ret)
+                  uint8_t ret_outer_mac[MAC_LENGTH], uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret)
 {
     if (check_name(outer, ret) < 0 || check_name(inner, ret) < 0 ||
         add_pair(nl, outer, inner, netns, ret) < 0)
@@ -269,5 +276,18 @@ int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int 
         return -1;
     }
     memcpy(ret_outer_mac, outer_mac, MAC_LENGTH);
+    memcpy(ret_inner_mac, inner_mac, MAC_LENGTH);
     return 0;
+}
+
+int link_forward(struct netlink *nl, const char *device, struct error **ret)
+{
+    cleanup_link struct rtnl_link *changes = named(device, ret);
+
+    if (!changes)
+        return -1;
+    if (rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_FORWARDING, 1) < 0 ||
+        rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_RP_FILTER, 1) < 0)
+        return error_sys(ret, ERROR_FAILED, ENOMEM, "cannot route over %s", device);
+    return change(nl, device, changes, "route over", ret);
 }

@@ -4,6 +4,7 @@
  * bytes long; longer ones are refused, not cut. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "netns/netlink.h"
@@ -11,14 +12,16 @@
 
 #define MAC_LENGTH 6
 
+/* "02:00:00:00:00:01" */
+bool link_parse_mac(const char *text, uint8_t ret_mac[MAC_LENGTH]);
+
 int link_index(struct netlink *nl, const char *device, int *ret_index, struct error **ret);
 int link_mac(struct netlink *nl, const char *device, uint8_t ret_mac[MAC_LENGTH], struct error **ret);
 
 int link_up(struct netlink *nl, const char *device, struct error **ret);
 int link_rename(struct netlink *nl, const char *device, const char *name, struct error **ret);
 int link_set_mtu(struct netlink *nl, const char *device, unsigned mtu, struct error **ret);
-int link_set_mac(struct netlink *nl, const char *device, const char *mac /* "02:00:00:00:00:01" */,
-                 struct error **ret);
+int link_set_mac(struct netlink *nl, const char *device, const char *mac, struct error **ret);
 int link_delete(struct netlink *nl, const char *device, struct error **ret);
 
 /* Makes a device that only holds addresses: of kind "dummy", or "ifb" where the kernel has no dummy. It is
@@ -26,8 +29,14 @@ int link_delete(struct netlink *nl, const char *device, struct error **ret);
 int link_add_dummy(struct netlink *nl, const char *name, const char **ret_kind, struct error **ret);
 
 /* Makes a veth pair: `outer` here, `inner` in the namespace behind the descriptor `netns` (which stays the
- * caller's), over whose user namespace the caller has CAP_NET_ADMIN too. The outer end is up, its MAC is
- * *ret_outer_mac, and it makes itself no IPv6 address. The inner end is down: the kernel cannot open one end
- * of a pair that is still being made. Whoever has the inner end raises it, and then there is a carrier. */
+ * caller's), over whose user namespace the caller has CAP_NET_ADMIN too. The outer end is up, and it makes
+ * itself no IPv6 address. The inner end is down: the kernel cannot open one end of a pair that is still being
+ * made. Whoever has the inner end raises it, and then there is a carrier. Both MACs are known, so that
+ * neither end ever has to ask for the other's by ARP. */
 int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int netns,
-                  uint8_t ret_outer_mac[MAC_LENGTH], struct error **ret);
+                  uint8_t ret_outer_mac[MAC_LENGTH], uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret);
+
+/* Has the kernel forward IPv4 packets that come in over `device`, but only those whose source it would itself
+ * send over that device (RFC 3704 2.2, strict: unless net.ipv4.conf.all.rp_filter is 2). By netlink, as
+ * /proc/sys is read-only in some containers. */
+int link_forward(struct netlink *nl, const char *device, struct error **ret);

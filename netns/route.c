@@ -10,6 +10,7 @@
 #include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
+#include <netlink/route/rule.h>
 #include <string.h>
 
 #include "netns/link.h"
@@ -18,7 +19,7 @@
 
 static void address_putp(struct nl_addr **address)
 {
-    nl_addr_put(*address); /* NULL is fine, as for the two below */
+    nl_addr_put(*address); /* NULL is fine, as for those below */
 }
 static void rtnl_addr_putp(struct rtnl_addr **address)
 {
@@ -28,6 +29,10 @@ static void route_putp(struct rtnl_route **route)
 {
     rtnl_route_put(*route);
 }
+static void rule_putp(struct rtnl_rule **rule)
+{
+    rtnl_rule_put(*rule);
+}
 static void neighbour_putp(struct rtnl_neigh **neighbour)
 {
     rtnl_neigh_put(*neighbour);
@@ -35,6 +40,7 @@ static void neighbour_putp(struct rtnl_neigh **neighbour)
 #define cleanup_address   __attribute__((cleanup(address_putp)))
 #define cleanup_rtnl_addr __attribute__((cleanup(rtnl_addr_putp)))
 #define cleanup_route     __attribute__((cleanup(route_putp)))
+#define cleanup_rule      __attribute__((cleanup(rule_putp)))
 #define cleanup_neighbour __attribute__((cleanup(neighbour_putp)))
 
 static int no_memory(struct error **ret)
@@ -116,33 +122,109 @@ static int set_next_hop(struct rtnl_route *route, int index, struct nl_addr *gat
     return 0;
 }
 
-int route_add(struct netlink *nl, const char *destination, const char *gateway, const char *device,
-              struct error **ret)
+static int set_source(struct rtnl_route *object, const char *source, struct error **ret)
 {
-    cleanup_address struct nl_addr *via = gateway ? parse_address(gateway, -1, ret) : NULL;
-    cleanup_address struct nl_addr *target = NULL;
-    cleanup_route struct rtnl_route *route = NULL;
-    int index, result;
+    cleanup_address struct nl_addr *address = parse_address(source, -1, ret);
 
-    if (gateway && !via)
+    return address && rtnl_route_set_pref_src(object, address) == 0 ? 0 : -1;
+}
+
+/* The route as libnl's object; NULL on failure. */
+static struct rtnl_route *make_route(struct netlink *nl, const struct route *route, struct error **ret)
+{
+    cleanup_address struct nl_addr *via = route->gateway ? parse_address(route->gateway, -1, ret) : NULL;
+    cleanup_address struct nl_addr *target = NULL;
+    cleanup_route struct rtnl_route *object = NULL;
+    int index;
+
+    if (route->gateway && !via)
+        return NULL;
+    target = parse_destination(route->destination, via ? nl_addr_get_family(via) : AF_INET, ret);
+    if (!target || link_index(nl, route->device, &index, ret) < 0)
+        return NULL;
+    object = rtnl_route_alloc();
+    if (!object || rtnl_route_set_family(object, (uint8_t)nl_addr_get_family(target)) < 0 ||
+        rtnl_route_set_dst(object, target) < 0) {
+        no_memory(ret);
+        return NULL;
+    }
+    rtnl_route_set_protocol(object, (uint8_t)(route->protocol ? route->protocol : RTPROT_STATIC));
+    rtnl_route_set_table(object, route->table ? route->table : RT_TABLE_MAIN);
+    if (set_next_hop(object, index, via, ret) < 0 ||
+        (route->source && set_source(object, route->source, ret) < 0))
+        return NULL;
+    return steal_pointer(&object);
+}
+
+static int route_failed(struct netlink *nl, int result, const char *what, const struct route *route,
+                        struct error **ret)
+{
+    return netlink_failed(nl, result, ret, "cannot %s the route to %s%s%s over %s", what, route->destination,
+                          route->gateway ? " by way of " : "", route->gateway ? route->gateway : "",
+                          route->device);
+}
+
+int route_add(struct netlink *nl, const struct route *route, struct error **ret)
+{
+    cleanup_route struct rtnl_route *object = make_route(nl, route, ret);
+    int result;
+
+    if (!object)
         return -1;
-    target = parse_destination(destination, via ? nl_addr_get_family(via) : AF_INET, ret);
-    if (!target || link_index(nl, device, &index, ret) < 0)
+    result = rtnl_route_add(netlink_socket(nl), object, NLM_F_CREATE | NLM_F_EXCL);
+    return result < 0 ? route_failed(nl, result, "add", route, ret) : 0;
+}
+
+int route_delete(struct netlink *nl, const struct route *route, struct error **ret)
+{
+    cleanup_route struct rtnl_route *object = make_route(nl, route, ret);
+    int result;
+
+    if (!object)
         return -1;
-    route = rtnl_route_alloc();
-    if (!route)
-        return no_memory(ret);
-    rtnl_route_set_family(route, (uint8_t)nl_addr_get_family(target));
-    rtnl_route_set_protocol(route, RTPROT_STATIC);
-    if (set_next_hop(route, index, via, ret) < 0)
+    result = rtnl_route_delete(netlink_socket(nl), object, 0);
+    return result < 0 ? route_failed(nl, result, "delete", route, ret) : 0;
+}
+
+static struct rtnl_rule *make_rule(const struct route_rule *rule, struct error **ret)
+{
+    cleanup_address struct nl_addr *destination = NULL;
+    cleanup_rule struct rtnl_rule *object = rtnl_rule_alloc();
+
+    if (rule->destination && !(destination = parse_destination(rule->destination, AF_INET, ret)))
+        return NULL;
+    if (!object || (rule->input && rtnl_rule_set_iif(object, rule->input) < 0) ||
+        (destination && rtnl_rule_set_dst(object, destination) < 0)) {
+        no_memory(ret);
+        return NULL;
+    }
+    rtnl_rule_set_family(object, AF_INET);
+    rtnl_rule_set_table(object, rule->table);
+    rtnl_rule_set_prio(object, rule->priority);
+    rtnl_rule_set_action(object, FR_ACT_TO_TBL);
+    return steal_pointer(&object);
+}
+
+int route_rule_add(struct netlink *nl, const struct route_rule *rule, struct error **ret)
+{
+    cleanup_rule struct rtnl_rule *object = make_rule(rule, ret);
+    int result;
+
+    if (!object)
         return -1;
-    result = rtnl_route_set_dst(route, target);
-    if (result == 0)
-        result = rtnl_route_add(netlink_socket(nl), route, NLM_F_CREATE | NLM_F_EXCL);
-    if (result < 0)
-        return netlink_failed(nl, result, ret, "cannot add the route to %s%s%s over %s", destination,
-                              gateway ? " by way of " : "", gateway ? gateway : "", device);
-    return 0;
+    result = rtnl_rule_add(netlink_socket(nl), object, NLM_F_CREATE | NLM_F_EXCL);
+    return result < 0 ? netlink_failed(nl, result, ret, "cannot add a routing rule") : 0;
+}
+
+int route_rule_delete(struct netlink *nl, const struct route_rule *rule, struct error **ret)
+{
+    cleanup_rule struct rtnl_rule *object = make_rule(rule, ret);
+    int result;
+
+    if (!object)
+        return -1;
+    result = rtnl_rule_delete(netlink_socket(nl), object, 0);
+    return result < 0 ? netlink_failed(nl, result, ret, "cannot delete a routing rule") : 0;
 }
 
 int neighbour_add(struct netlink *nl, const char *device, const char *address, const uint8_t mac[6],

@@ -13,11 +13,28 @@
  * used at once: there is no duplicate address detection (RFC 4862 5.4), which would take a second or two. */
 int address_add(struct netlink *nl, const char *device, const char *address, int prefix, struct error **ret);
 
-/* A route to "default", an address or ADDRESS/PREFIX over `device`, by way of `gateway` unless that is NULL.
- * The gateway need not lie in a network of the device (onlink). "default" without a gateway is the IPv4 one.
+struct route {
+    const char *destination; /* "default" (without a gateway the IPv4 one), ADDRESS or ADDRESS/PREFIX */
+    const char *gateway;     /* NULL: none. It need not lie in a network of the device (onlink) */
+    const char *source;      /* what is sent over it comes from there unless the sender says, NULL: any */
+    const char *device;
+    unsigned table;    /* 0: main */
+    unsigned protocol; /* whose route it is, rtnetlink(7); 0: RTPROT_STATIC */
+};
+
+int route_add(struct netlink *nl, const struct route *route, struct error **ret);
+int route_delete(struct netlink *nl, const struct route *route, struct error **ret);
+
+/* Packets that come in over `input` (NULL: over any) to `destination` (NULL: to any) are looked up in
+ * `table`. Rules stay when the device goes: they have to be deleted, or to end with the namespace. IPv4 only.
  */
-int route_add(struct netlink *nl, const char *destination, const char *gateway, const char *device,
-              struct error **ret);
+struct route_rule {
+    const char *input, *destination;
+    unsigned table, priority;
+};
+
+int route_rule_add(struct netlink *nl, const struct route_rule *rule, struct error **ret);
+int route_rule_delete(struct netlink *nl, const struct route_rule *rule, struct error **ret);
 
 /* A permanent neighbour, in the place of one that is there for that address. */
 int neighbour_add(struct netlink *nl, const char *device, const char *address, const uint8_t mac[6],

@@ -1,5 +1,6 @@
 #include "netns/router/client.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -258,4 +259,14 @@ void router_client_pod_remove(struct router_client *client, const char *run_id,
                               void (*done)(void *user, const struct error *error), void *user)
 {
     ask(client, pod_request(ROUTER_POD_REMOVE, run_id), -1, 0, (struct pending){.done = done, .user = user});
+}
+
+void router_client_address_add(struct router_client *client, const char *run_id, const char *address,
+                               bool shared, void (*done)(void *user, const struct error *error), void *user)
+{
+    struct router_request request = pod_request(ROUTER_ADDRESS_ADD, run_id);
+    bool valid = inet_pton(AF_INET, address, request.address) == 1;
+
+    request.shared = shared;
+    ask(client, request, -1, valid ? 0 : EINVAL, (struct pending){.done = done, .user = user});
 }

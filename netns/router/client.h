@@ -2,6 +2,7 @@
  * a request that the socket does not take at once waits and is sent in its turn. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "netns/router/wire.h"
@@ -38,3 +39,8 @@ void router_client_pod_add(struct router_client *client, const char *run_id, int
 /* Forgets a pod whose network namespace has ended or is about to. */
 void router_client_pod_remove(struct router_client *client, const char *run_id,
                               void (*done)(void *user, const struct error *error), void *user);
+
+/* Claims an IPv4 address (text) for the pod, and routes it there; wire.h tells who reaches it. It is free
+ * again once the pod is removed. */
+void router_client_address_add(struct router_client *client, const char *run_id, const char *address,
+                               bool shared, void (*done)(void *user, const struct error *error), void *user);

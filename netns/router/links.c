@@ -33,6 +33,15 @@ static struct pod *find_pod(const struct router *router, const char *run_id)
     return NULL;
 }
 
+struct pod *links_find_pod(const struct router *router, const char *run_id, struct error **ret)
+{
+    struct pod *pod = find_pod(router, run_id);
+
+    if (!pod)
+        error_set(ret, ERROR_INPUT, "there is no pod %s", run_id);
+    return pod;
+}
+
 static int check_namespace(int netns, struct error **ret)
 {
     cleanup_fd int userns = -1;
@@ -45,46 +54,59 @@ static int check_namespace(int netns, struct error **ret)
     return 0;
 }
 
-/* Should: hold CAP_NET_ADMIN for this one call. Mustn't: go on with it raised. */
-static int connect_pod(struct router *router, const char *outer, int netns,
-                       uint8_t ret_mac[ROUTER_MAC_LENGTH], struct error **ret)
+/* Should: hold CAP_NET_ADMIN for a few calls. Mustn't: go on with it raised. */
+int router_raise(struct error **ret)
+{
+    return capabilities_raise(CAPABILITY(CAP_NET_ADMIN), ret);
+}
+
+void router_lower(void)
 {
     cleanup_error struct error *error = NULL;
+
+    if (capabilities_lower(&error) == 0)
+        return;
+    fprintf(stderr, "sippod-router: %s\n", error_text(error));
+    _exit(ERROR_FAILED);
+}
+
+static int connect_pod(struct router *router, struct pod *pod, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
+                       struct error **ret)
+{
     int result;
 
-    if (capabilities_raise(CAPABILITY(CAP_NET_ADMIN), ret) < 0)
+    if (router_raise(ret) < 0)
         return -1;
-    result = link_add_veth(router->nl, outer, "eth0", netns, ret_mac, ret);
-    if (capabilities_lower(&error) < 0) {
-        fprintf(stderr, "sippod-router: %s\n", error_text(error));
-        _exit(ERROR_FAILED);
-    }
+    result = link_add_veth(router->nl, pod->veth, "eth0", netns, ret_mac, pod->inner_mac, ret);
+    router_lower();
     return result;
 }
 
 int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                   struct error **ret)
 {
-    cleanup_free char *outer = text_format("sipp-%s", run_id);
+    struct pod pod = {0};
 
+    memcpy(pod.run_id, run_id, ROUTER_RUN_ID_LENGTH);
+    snprintf(pod.veth, sizeof pod.veth, "sipp-%s", run_id);
     if (find_pod(router, run_id))
         return error_set(ret, ERROR_INPUT, "there is a pod %s already", run_id);
     if (router->pod_count >= MOST_PODS)
         return error_set(ret, ERROR_HOST, "there are %d pods already, which is the most", MOST_PODS);
-    if (check_namespace(netns, ret) < 0 || connect_pod(router, outer, netns, ret_mac, ret) < 0)
+    if (check_namespace(netns, ret) < 0 || connect_pod(router, &pod, netns, ret_mac, ret) < 0)
         return error_prefix(ret, "pod %s", run_id);
     router->pods = memory_array(router->pods, router->pod_count + 1, sizeof *router->pods);
-    router->pods[router->pod_count] = (struct pod){0};
-    memcpy(router->pods[router->pod_count++].run_id, run_id, ROUTER_RUN_ID_LENGTH);
+    router->pods[router->pod_count++] = pod;
     return 0;
 }
 
 int links_remove_pod(struct router *router, const char *run_id, struct error **ret)
 {
-    struct pod *pod = find_pod(router, run_id);
+    struct pod *pod = links_find_pod(router, run_id, ret);
 
     if (!pod)
-        return error_set(ret, ERROR_INPUT, "there is no pod %s", run_id);
+        return -1;
+    addresses_release(router, pod);
     *pod = router->pods[--router->pod_count];
     return 0;
 }
@@ -93,8 +115,10 @@ void links_undo_all(struct router *router)
 {
     switch (router->mode) {
     case MODE_PRIVATE:
-        break; /* the namespace, which nobody else has, ends with the router and takes the pairs along */
+        break; /* the namespace, which nobody else has, ends with the router and takes all along */
     }
+    for (size_t i = 0; i < router->pod_count; i++)
+        free(router->pods[i].addresses);
     free(steal_pointer(&router->pods));
     router->pod_count = 0;
 }

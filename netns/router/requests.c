@@ -44,10 +44,19 @@ static int handle_pod_remove(struct router *router, const struct router_request 
     return links_remove_pod(router, request->run_id, ret);
 }
 
+static int handle_address_add(struct router *router, const struct router_request *request, int fd,
+                              struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    (void)reply;
+    return addresses_claim(router, request, ret);
+}
+
 static const struct entry table[ROUTER_TYPES] = {
     [ROUTER_HELLO] = {.phase = PHASE_START, .descriptor = false, .handle = handle_hello},
     [ROUTER_POD_ADD] = {.phase = PHASE_GREETED, .descriptor = true, .handle = handle_pod_add},
     [ROUTER_POD_REMOVE] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_pod_remove},
+    [ROUTER_ADDRESS_ADD] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_address_add},
 };
 
 /* What sippod must not send is an error here; the decoder let only types of the table pass. */

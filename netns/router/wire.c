@@ -15,6 +15,11 @@ struct wire_pod {
     struct wire_header header;
     char run_id[8]; /* the rest is zero */
 };
+struct wire_address {
+    struct wire_pod pod;
+    uint8_t address[4];
+    uint32_t shared;
+};
 struct wire_reply {
     struct wire_header header;
     uint32_t status, sys, version;
@@ -23,7 +28,8 @@ struct wire_reply {
     char text[ROUTER_TEXT_MOST + 1]; /* ends with at least one NUL */
 };
 static_assert(sizeof(struct wire_hello) == 12, "no padding");
-static_assert(sizeof(struct wire_pod) == ROUTER_REQUEST_MOST, "no padding");
+static_assert(sizeof(struct wire_pod) == 16, "no padding");
+static_assert(sizeof(struct wire_address) == ROUTER_REQUEST_MOST, "no padding");
 static_assert(sizeof(struct wire_reply) == ROUTER_REPLY_LENGTH, "no padding");
 
 static const struct {
@@ -33,6 +39,7 @@ static const struct {
     [ROUTER_HELLO] = {.name = "hello", .length = sizeof(struct wire_hello)},
     [ROUTER_POD_ADD] = {.name = "pod add", .length = sizeof(struct wire_pod)},
     [ROUTER_POD_REMOVE] = {.name = "pod remove", .length = sizeof(struct wire_pod)},
+    [ROUTER_ADDRESS_ADD] = {.name = "address add", .length = sizeof(struct wire_address)},
 };
 
 const char *router_type_name(uint32_t type)
@@ -52,14 +59,33 @@ size_t router_request_encode(const struct router_request *request, uint8_t ret_b
 {
     struct wire_header header = {.type = request->type, .serial = request->serial};
     struct wire_hello hello = {.header = header, .version = request->version};
-    struct wire_pod pod = {.header = header};
+    struct wire_address address = {.pod.header = header, .shared = request->shared};
 
-    memcpy(pod.run_id, request->run_id, ROUTER_RUN_ID_LENGTH);
+    memcpy(address.pod.run_id, request->run_id, ROUTER_RUN_ID_LENGTH);
+    memcpy(address.address, request->address, sizeof address.address);
     if (request->type == ROUTER_HELLO)
         memcpy(ret_bytes, &hello, sizeof hello);
-    else
-        memcpy(ret_bytes, &pod, sizeof pod);
+    else /* the one begins like the other */
+        memcpy(ret_bytes, &address, types[request->type].length);
     return types[request->type].length;
+}
+
+/* All but HELLO; the length is right. */
+static int decode_pod(const void *bytes, size_t length, struct router_request *request, struct error **ret)
+{
+    struct wire_address wire = {0};
+
+    memcpy(&wire, bytes, length);
+    if (!run_id_valid(wire.pod.run_id))
+        return error_set(ret, ERROR_INPUT, "a request \"%s\" whose run id is not six lower-case letters",
+                         router_type_name(request->type));
+    if (wire.shared > 1)
+        return error_set(ret, ERROR_INPUT, "a request \"%s\" whose flag is %u",
+                         router_type_name(request->type), wire.shared);
+    memcpy(request->run_id, wire.pod.run_id, ROUTER_RUN_ID_LENGTH);
+    memcpy(request->address, wire.address, sizeof request->address);
+    request->shared = wire.shared;
+    return 0;
 }
 
 int router_request_decode(const void *bytes, size_t length, struct router_request *ret_request,
@@ -68,7 +94,6 @@ int router_request_decode(const void *bytes, size_t length, struct router_reques
     struct router_request request = {0};
     struct wire_header header;
     struct wire_hello hello;
-    struct wire_pod pod;
 
     if (length < sizeof header)
         return error_set(ret, ERROR_INPUT, "a request of %zu bytes is none", length);
@@ -83,12 +108,8 @@ int router_request_decode(const void *bytes, size_t length, struct router_reques
     if (header.type == ROUTER_HELLO) {
         memcpy(&hello, bytes, sizeof hello);
         request.version = hello.version;
-    } else {
-        memcpy(&pod, bytes, sizeof pod);
-        if (!run_id_valid(pod.run_id))
-            return error_set(ret, ERROR_INPUT, "a request \"%s\" whose run id is not six lower-case letters",
-                             router_type_name(header.type));
-        memcpy(request.run_id, pod.run_id, ROUTER_RUN_ID_LENGTH);
+    } else if (decode_pod(bytes, length, &request, ret) < 0) {
+        return -1;
     }
     *ret_request = request;
     return 0;

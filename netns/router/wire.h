@@ -3,16 +3,18 @@
  * One message of a SOCK_SEQPACKET socket is one request or one reply; numbers have the byte order of the host
  * that both run on. Each request has one length, by its type; all replies have the same. The serial number of
  * a request comes back in its reply. What is not exactly so is an error: a length, a byte of padding that is
- * not zero, a run id that is not six lower-case letters, a text that does not end. */
+ * not zero, a run id that is not six lower-case letters, a flag that is neither 0 nor 1, a text that does not
+ * end. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "src/base/error.h"
 
-#define ROUTER_PROTOCOL      1
-#define ROUTER_REQUEST_MOST  16  /* bytes of the longest request */
+#define ROUTER_PROTOCOL      2
+#define ROUTER_REQUEST_MOST  24  /* bytes of the longest request */
 #define ROUTER_REPLY_LENGTH  268 /* bytes of a reply */
 #define ROUTER_TEXT_MOST     239 /* bytes of the text in a reply */
 #define ROUTER_RUN_ID_LENGTH 6
@@ -22,13 +24,18 @@ enum router_type {
     ROUTER_HELLO = 1,      /* first, once: version. Refused unless the router speaks that version */
     ROUTER_POD_ADD = 2,    /* run_id, and beside it one descriptor: the pod's network namespace. Reply: mac */
     ROUTER_POD_REMOVE = 3, /* run_id, of a pod that has been added and whose namespace is about to end */
-    ROUTER_TYPES           /* one more than the last */
+    ROUTER_ADDRESS_ADD = 4, /* run_id, address, shared: claims an IPv4 address for a pod and routes it there.
+                               An address that is not shared is reached by pods with a shared one only, and a
+                               shared one by all. Refused if another pod has it, or if it is none for pods */
+    ROUTER_TYPES            /* one more than the last */
 };
 
 struct router_request {
     uint32_t type, serial;
     uint32_t version;                      /* HELLO only */
-    char run_id[ROUTER_RUN_ID_LENGTH + 1]; /* POD_ADD, POD_REMOVE only */
+    char run_id[ROUTER_RUN_ID_LENGTH + 1]; /* all but HELLO */
+    uint8_t address[4];                    /* ADDRESS_ADD only, "198.18.1.0" in this order */
+    bool shared;                           /* ADDRESS_ADD only */
 };
 
 struct router_reply {

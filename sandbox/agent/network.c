@@ -69,12 +69,32 @@ int network_interface(struct agent *agent, const struct interface_message *inter
     return capabilities_lower(result < 0 ? NULL : ret) < 0 ? -1 : result;
 }
 
+/* The neighbour comes first: with the route there, somebody may already send. */
+static int configure_route(struct netlink *netlink, const struct route_message *message, struct error **ret)
+{
+    const struct route route = {
+        .destination = message->destination,
+        .gateway = message->gateway,
+        .source = message->source,
+        .device = message->device,
+    };
+    uint8_t mac[MAC_LENGTH];
+
+    if (message->gateway_mac && !message->gateway)
+        return error_set(ret, ERROR_INPUT, "the field \"gatewayMac\" without a \"gateway\"");
+    if (message->gateway_mac && !link_parse_mac(message->gateway_mac, mac))
+        return error_set(ret, ERROR_INPUT, "\"%s\" is not an Ethernet address", message->gateway_mac);
+    if (message->gateway_mac && neighbour_add(netlink, message->device, message->gateway, mac, ret) < 0)
+        return -1;
+    return route_add(netlink, &route, ret);
+}
+
 int network_route(struct agent *agent, const struct route_message *route, struct error **ret)
 {
     int result;
 
     if (capabilities_raise(CAPABILITY(CAP_NET_ADMIN), ret) < 0)
         return -1;
-    result = route_add(agent->netlink, route->destination, route->gateway, route->device, ret);
+    result = configure_route(agent->netlink, route, ret);
     return capabilities_lower(result < 0 ? NULL : ret) < 0 ? -1 : result;
 }

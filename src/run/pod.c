@@ -5,8 +5,10 @@
  *   writes the maps, "go" ────►  unshare(net, mnt, ipc, uts)
  *          ◄──── "namespaces" ─  exec sippod-agent: mounts, filter
  *   asks for the veth ─────────────────────────────────────────────► veth into the pod
- *          ◄──────────── READY ─                        ◄──── reply
- *   STARTPOD ─────────────────►  eth0 and dummy up
+ *   (pod_network.c)                                      ◄──── reply
+ *   claims addresses ──────────────────────────────────────────────► routes to the pod (if it is to have any)
+ *          ◄──────────── READY ─                        ◄──── replies
+ *   STARTPOD ─────────────────►  eth0 and dummy up, routes
  *          ◄────────────── ACK
  *
  * The first process talks over a socket of its own ("stage") until it becomes the agent; a failure on the way
@@ -97,60 +99,12 @@ static void agent_arguments(const struct mounts_plan *plan, struct strings *argu
 
 /* ---- coming up ---- */
 
-static void report_up(struct pod *pod, const struct error *error)
+void pod_report_up(struct pod *pod, const struct error *error)
 {
     if (pod->reported || pod->stopping)
         return;
     pod->reported = true;
     pod->callbacks->up(pod->user, error);
-}
-
-static void on_started(void *user, const struct error *error, const uint8_t *payload, size_t length)
-{
-    (void)payload;
-    (void)length;
-    report_up(user, error);
-}
-
-/* Everything that STARTPOD needs has come together: the agent, and its end of the veth. */
-static void start_when_ready(struct pod *pod)
-{
-    cleanup_free char *dummy = NULL;
-    cleanup_free char *json = NULL;
-    struct interface_message interfaces[2] = {{.device = (char *)"eth0"}, {.type = (char *)"dummy"}};
-    struct pod_message message = {.interfaces = interfaces, .interface_count = 2};
-
-    if (!pod->ready || !pod->linked || pod->stopping)
-        return;
-    dummy = text_format("sipp-%s", pod->run_id);
-    message.hostname = dummy;
-    interfaces[1].device = dummy;
-    interfaces[1].addresses = memory_array(NULL, pod->addresses.count, sizeof *interfaces[1].addresses);
-    interfaces[1].address_count = pod->addresses.count;
-    for (size_t i = 0; i < pod->addresses.count; i++)
-        interfaces[1].addresses[i] =
-            (struct address_message){.address = pod->addresses.list[i], .mask = (char *)"32"};
-    json = pod_message_encode(&message);
-    free(interfaces[1].addresses);
-    wire_client_send(pod->client, CTL_STARTPOD, json, strlen(json), on_started, pod);
-}
-
-static void on_linked(void *user, const struct error *error, const uint8_t mac[ROUTER_MAC_LENGTH])
-{
-    struct pod_link *link = user;
-    struct pod *pod = link->pod;
-
-    (void)mac;
-    free(link);
-    if (!pod)
-        return; /* it was stopped meanwhile */
-    pod->link = NULL;
-    if (error) {
-        report_up(pod, error);
-        return;
-    }
-    pod->linked = true;
-    start_when_ready(pod);
 }
 
 static int open_namespaces(struct pod *pod, struct error **ret)
@@ -193,17 +147,14 @@ static void on_stage(void *user, uint32_t events)
     }
     if ((size_t)length != strlen(STAGE_NAMESPACES) || memcmp(text, STAGE_NAMESPACES, (size_t)length) != 0) {
         take_failure(text, (size_t)length, &error);
-        report_up(pod, error);
+        pod_report_up(pod, error);
         return;
     }
     if (open_namespaces(pod, &error) < 0) {
-        report_up(pod, error);
+        pod_report_up(pod, error);
         return;
     }
-    pod->link = memory_new(sizeof *pod->link);
-    pod->link->pod = pod;
-    router_client_pod_add(pod->host->router, pod->run_id, pod->network_namespace, on_linked, pod->link);
-    pod->known_to_router = true;
+    pod_network_link(pod);
     pod->callbacks->namespaces(pod->user);
 }
 
@@ -212,7 +163,7 @@ static void on_ready(void *user)
     struct pod *pod = user;
 
     pod->ready = true;
-    start_when_ready(pod);
+    pod_network_start_when_ready(pod);
 }
 
 static void on_event(void *user, const struct event_message *event)
@@ -237,7 +188,7 @@ static void on_closed(void *user, const struct error *why)
     pod->ready = false;
     if (pod->stage >= 0) /* what the first process said comes before its end */
         on_stage(pod, 0);
-    report_up(pod, why);
+    pod_report_up(pod, why);
     if (!was_up)
         return;
     pod_processes_lost(pod, why);
@@ -308,6 +259,7 @@ static void pod_free(struct pod *pod)
     close_fd(&pod->user_namespace);
     close_fd(&pod->network_namespace);
     strings_free(&pod->addresses);
+    strings_free(&pod->reach);
     free(pod);
 }
 
@@ -324,10 +276,14 @@ struct pod *pod_start(struct host *host, const struct pod_config *config,
         .pidfd = -1,
         .user_namespace = -1,
         .network_namespace = -1,
+        .routed = config->routed,
+        .shared = config->shared,
     };
     memcpy(pod->run_id, config->run_id, sizeof pod->run_id);
     for (size_t i = 0; i < config->address_count; i++)
         strings_add(&pod->addresses, config->addresses[i]);
+    for (size_t i = 0; i < config->reach_count; i++)
+        strings_add(&pod->reach, config->reach[i]);
     if (launch(pod, config->mounts, ret) == 0)
         return pod;
     if (pod->pidfd >= 0) {

@@ -2,6 +2,7 @@
  * and reported later, from the loop. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sandbox/mounts.h"
@@ -16,6 +17,10 @@ struct pod_config {
     const struct mounts_plan *mounts; /* used during pod_start() only */
     const char *const *addresses;     /* for the dummy device sipp-<run_id> */
     size_t address_count;
+    bool routed;              /* they are claimed at the router: others that may reach the pod find them */
+    bool shared;              /* and every pod that is routed may */
+    const char *const *reach; /* routed only: addresses and networks that are reached by way of the router */
+    size_t reach_count;
 };
 
 struct pod_callbacks {

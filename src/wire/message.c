@@ -25,6 +25,8 @@ void pod_message_free(struct pod_message *pod)
     for (size_t i = 0; i < pod->route_count; i++) {
         free(pod->routes[i].destination);
         free(pod->routes[i].gateway);
+        free(pod->routes[i].gateway_mac);
+        free(pod->routes[i].source);
         free(pod->routes[i].device);
     }
     free(pod->routes);

@@ -1,12 +1,10 @@
 /* hyperstart's JSON payloads as C structures, both ways. Field names are those on the wire. Unknown fields
  * are ignored; a mandatory one that is missing, or any that has the wrong type, is an error that names it.
  *
- * sippod's own additions, which other agents ignore:
- *   NetworkIface.type    "dummy": make the device first (as ifb where the kernel has no dummy)
- *   Container.listen     {address, port, protocol}: say so, by a "listening" event, once a socket is bound
- * there Process.id           a name for SIGNALPROCESS and events PROCESSASYNCEVENT    events "listening",
- * "exited" (status: exit code), "signalled" (status: the signal) and "notice" (info: what the pod has to do
- * without) */
+ * sippod's own additions, which other agents ignore, are listed in docs/hyperstart.md: NetworkIface.type,
+ * Route.source and Route.gatewayMac, Container.listen, Process.id, and PROCESSASYNCEVENT's events
+ * "listening", "exited" (status: exit code), "signalled" (status: the signal) and "notice" (info: what the
+ * pod has to do without). */
 #pragma once
 
 #include <stdbool.h>
@@ -33,6 +31,8 @@ struct interface_message {
 struct route_message {
     char *destination; /* dest: "default", an address, or a prefix */
     char *gateway;     /* NULL: none */
+    char *gateway_mac; /* gatewayMac: it becomes a permanent neighbour, NULL: it is asked for as usual */
+    char *source;      /* what is sent over it comes from there unless the sender says, NULL: any address */
     char *device;
 };
 

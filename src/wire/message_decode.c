@@ -168,6 +168,8 @@ static int read_route(const json_t *json, void *item, struct error **ret)
 
     return get_text(json, "dest", MANDATORY, &route->destination, ret) < 0 ||
                    get_text(json, "gateway", OPTIONAL, &route->gateway, ret) < 0 ||
+                   get_text(json, "gatewayMac", OPTIONAL, &route->gateway_mac, ret) < 0 ||
+                   get_text(json, "source", OPTIONAL, &route->source, ret) < 0 ||
                    get_text(json, "device", MANDATORY, &route->device, ret) < 0
                ? -1
                : 0;

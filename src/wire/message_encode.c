@@ -100,6 +100,8 @@ char *pod_message_encode(const struct pod_message *pod)
 
         put_text(route, "dest", pod->routes[i].destination);
         put_text(route, "gateway", pod->routes[i].gateway);
+        put_text(route, "gatewayMac", pod->routes[i].gateway_mac);
+        put_text(route, "source", pod->routes[i].source);
         put_text(route, "device", pod->routes[i].device);
         json_array_append_new(routes, route);
     }

@@ -4,9 +4,13 @@ unit_test(netns/router_client router_client)
 unit_test(netns/link netns WRAP rtnl_link_add)
 unit_test(netns/addresses netns)
 unit_test(netns/sockdiag netns)
-unit_test(netns/router router_client netns sandbox)
-target_compile_definitions(unit-netns-router PRIVATE ROUTER="$<TARGET_FILE:sippod-router>")
-add_dependencies(unit-netns-router sippod-router)
+# The built router, with pods.
+add_library(unit_rig STATIC unit/netns/rig.c)
+target_link_libraries(unit_rig PUBLIC router_client netns sandbox PkgConfig::CMOCKA)
+target_compile_definitions(unit_rig PRIVATE ROUTER="$<TARGET_FILE:sippod-router>")
+add_dependencies(unit_rig sippod-router)
+unit_test(netns/router unit_rig)
+unit_test(netns/router_addresses unit_rig)
 
 # What many tests share.
 add_library(unit_support STATIC unit/support/support.c)

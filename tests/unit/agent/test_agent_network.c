@@ -236,6 +236,38 @@ static void test_routes(void **state)
     assert_non_null(strstr(routes, "d0\t070200C0\t0101FEA9\t"));
 }
 
+/* A routed pod: nobody is asked for the gateway's Ethernet address, and what is sent comes from the UA's. */
+static void test_routed(void **state)
+{
+    struct pod *pod = *state;
+    cleanup_free char *neighbours = NULL;
+
+    make_dummy(pod);
+    pod_acks(pod, CTL_SETUPROUTE,
+             "{\"routes\":[{\"dest\":\"198.18.0.1\",\"gateway\":\"169.254.1.1\",\"gatewayMac\":"
+             "\"ee:ee:ee:ee:ee:ee\",\"source\":\"10.1.0.1\",\"device\":\"d0\"}]}");
+    neighbours = pod_ask(pod, "cat /proc/net/arp");
+    assert_non_null(strstr(neighbours, "169.254.1.1"));
+    assert_non_null(strstr(neighbours, "0x6")); /* complete, permanent */
+    assert_non_null(strstr(neighbours, "ee:ee:ee:ee:ee:ee"));
+    pod_refuses(pod, CTL_SETUPROUTE,
+                "{\"routes\":[{\"dest\":\"192.0.2.1\",\"gateway\":\"169.254.1.1\",\"source\":\"10.1.0.2\","
+                "\"device\":\"d0\"}]}",
+                "192.0.2.1"); /* not an address of the pod */
+    pod_refuses(pod, CTL_SETUPROUTE,
+                "{\"routes\":[{\"dest\":\"192.0.2.1\",\"gateway\":\"169.254.1.1\",\"source\":\"me\","
+                "\"device\":\"d0\"}]}",
+                "me");
+    pod_refuses(pod, CTL_SETUPROUTE,
+                "{\"routes\":[{\"dest\":\"192.0.2.1\",\"gateway\":\"169.254.1.1\",\"gatewayMac\":\"ee\","
+                "\"device\":\"d0\"}]}",
+                "Ethernet");
+    pod_refuses(pod, CTL_SETUPROUTE,
+                "{\"routes\":[{\"dest\":\"192.0.2.1\",\"gatewayMac\":\"ee:ee:ee:ee:ee:ee\",\"device\":"
+                "\"d0\"}]}",
+                "gatewayMac");
+}
+
 static void test_routes_refused(void **state)
 {
     struct pod *pod = *state;
@@ -257,11 +289,10 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pod_setup, pod_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_fresh_pod),        TEST(test_start_pod),
-        TEST(test_set_up_interface), TEST(test_mac),
-        TEST(test_rename_later),     TEST(test_interface_refused),
-        TEST(test_masks_refused),    TEST(test_hostname_refused),
-        TEST(test_routes),           TEST(test_routes_refused),
+        TEST(test_fresh_pod),     TEST(test_start_pod),        TEST(test_set_up_interface),
+        TEST(test_mac),           TEST(test_rename_later),     TEST(test_interface_refused),
+        TEST(test_masks_refused), TEST(test_hostname_refused), TEST(test_routes),
+        TEST(test_routed),        TEST(test_routes_refused),
     };
 
     if (argc == 2 && strcmp(argv[1], "network") == 0) {

@@ -165,6 +165,14 @@ static void test_addresses(void **state)
     failed(address_add(*state, DEVICE, "", -1, &error), &error, 0, "not an IP address");
 }
 
+static int add_route(struct netlink *nl, const char *destination, const char *gateway, const char *device,
+                     struct error **ret)
+{
+    const struct route route = {.destination = destination, .gateway = gateway, .device = device};
+
+    return route_add(nl, &route, ret);
+}
+
 static void test_routes(void **state)
 {
     struct error *error = NULL;
@@ -172,23 +180,23 @@ static void test_routes(void **state)
     assert_int_equal(link_up(*state, DEVICE, &error), 0);
     assert_int_equal(address_add(*state, DEVICE, "198.18.1.0", -1, &error), 0);
     assert_int_equal(address_add(*state, DEVICE, "2001:db8::1", -1, &error), 0);
-    assert_int_equal(route_add(*state, "203.0.113.7", NULL, DEVICE, &error), 0);
+    assert_int_equal(add_route(*state, "203.0.113.7", NULL, DEVICE, &error), 0);
     assert_true(can_reach("203.0.113.7") && !can_reach("203.0.113.8"));
-    assert_int_equal(route_add(*state, "192.0.2.0/24", "169.254.1.1", DEVICE, &error), 0);
+    assert_int_equal(add_route(*state, "192.0.2.0/24", "169.254.1.1", DEVICE, &error), 0);
     assert_true(can_reach("192.0.2.200") && !can_reach("192.0.3.1"));
-    assert_int_equal(route_add(*state, "default", "169.254.1.1", DEVICE, &error), 0);
+    assert_int_equal(add_route(*state, "default", "169.254.1.1", DEVICE, &error), 0);
     assert_true(can_reach("192.0.3.1") && !can_reach("2001:db8:1::1"));
-    assert_int_equal(route_add(*state, "2001:db8:1::/48", NULL, DEVICE, &error), 0);
+    assert_int_equal(add_route(*state, "2001:db8:1::/48", NULL, DEVICE, &error), 0);
     assert_true(can_reach("2001:db8:1::1") && !can_reach("2001:db8:2::1"));
-    assert_int_equal(route_add(*state, "default", "fe80::1", DEVICE, &error), 0);
+    assert_int_equal(add_route(*state, "default", "fe80::1", DEVICE, &error), 0);
     assert_true(can_reach("2001:db8:2::1"));
 
-    failed(route_add(*state, "default", "169.254.1.1", DEVICE, &error), &error, EEXIST, "default");
-    failed(route_add(*state, "192.0.2.0/33", NULL, DEVICE, &error), &error, 0, "192.0.2.0");
-    failed(route_add(*state, "192.0.2.0/", NULL, DEVICE, &error), &error, 0, "192.0.2.0/");
-    failed(route_add(*state, "somewhere", NULL, DEVICE, &error), &error, 0, "somewhere");
-    failed(route_add(*state, "default", "nowhere", DEVICE, &error), &error, 0, "nowhere");
-    failed(route_add(*state, "default", NULL, "none", &error), &error, ENODEV, "none");
+    failed(add_route(*state, "default", "169.254.1.1", DEVICE, &error), &error, EEXIST, "default");
+    failed(add_route(*state, "192.0.2.0/33", NULL, DEVICE, &error), &error, 0, "192.0.2.0");
+    failed(add_route(*state, "192.0.2.0/", NULL, DEVICE, &error), &error, 0, "192.0.2.0/");
+    failed(add_route(*state, "somewhere", NULL, DEVICE, &error), &error, 0, "somewhere");
+    failed(add_route(*state, "default", "nowhere", DEVICE, &error), &error, 0, "nowhere");
+    failed(add_route(*state, "default", NULL, "none", &error), &error, ENODEV, "none");
 }
 
 static void test_neighbours(void **state)
@@ -212,14 +220,16 @@ static void test_veth(void **state)
     cleanup_fd int inner = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     cleanup_netlink struct netlink *outer = NULL;
     struct error *error = NULL;
-    uint8_t mac[MAC_LENGTH], real[MAC_LENGTH];
+    uint8_t mac[MAC_LENGTH], inner_mac[MAC_LENGTH], real[MAC_LENGTH];
 
     assert_int_equal(unshare(CLONE_NEWNET), 0);
     outer = netlink_open(&error);
     assert_non_null(outer);
-    assert_int_equal(link_add_veth(outer, DEVICE, "eth0", inner, mac, &error), 0);
+    assert_int_equal(link_add_veth(outer, DEVICE, "eth0", inner, mac, inner_mac, &error), 0);
     assert_int_equal(link_mac(outer, DEVICE, real, &error), 0);
     assert_memory_equal(mac, real, MAC_LENGTH);
+    assert_int_equal(link_mac(*state, "eth0", real, &error), 0);
+    assert_memory_equal(inner_mac, real, MAC_LENGTH);
     assert_true(device_flags(DEVICE) & IFF_UP);
     assert_false(device_flags(DEVICE) & IFF_RUNNING);
     assert_int_equal(link_set_mac(*state, "eth0", "02:00:5E:00:53:0a", &error), 0);
@@ -231,9 +241,11 @@ static void test_veth(void **state)
         sched_yield();
     assert_false(file_holds("/proc/net/if_inet6", DEVICE));
 
-    failed(link_add_veth(outer, DEVICE, "eth1", inner, mac, &error), &error, EEXIST, DEVICE);
-    failed(link_add_veth(outer, "sipp-uvwxyz", "eth0", inner, mac, &error), &error, EEXIST, "sipp-uvwxyz");
-    failed(link_add_veth(outer, "sipp-uvwxyz", "eth1", -1, mac, &error), &error, EBADF, "sipp-uvwxyz");
+    failed(link_add_veth(outer, DEVICE, "eth1", inner, mac, inner_mac, &error), &error, EEXIST, DEVICE);
+    failed(link_add_veth(outer, "sipp-uvwxyz", "eth0", inner, mac, inner_mac, &error), &error, EEXIST,
+           "sipp-uvwxyz");
+    failed(link_add_veth(outer, "sipp-uvwxyz", "eth1", -1, mac, inner_mac, &error), &error, EBADF,
+           "sipp-uvwxyz");
     assert_int_equal(if_nametoindex("sipp-uvwxyz"), 0);
 }
 

@@ -15,6 +15,8 @@ static const struct router_request requests[] = {
     {.type = ROUTER_HELLO, .serial = UINT32_MAX, .version = UINT32_MAX},
     {.type = ROUTER_POD_ADD, .serial = 2, .run_id = "azbycx"},
     {.type = ROUTER_POD_REMOVE, .serial = 0, .run_id = "aaaaaa"},
+    {.type = ROUTER_ADDRESS_ADD, .serial = 5, .run_id = "zzzzzz", .address = {198, 18, 0, 1}, .shared = true},
+    {.type = ROUTER_ADDRESS_ADD, .serial = 6, .run_id = "azbycx", .address = {255, 0, 1, 2}},
 };
 #define REQUESTS (sizeof requests / sizeof *requests)
 
@@ -42,6 +44,8 @@ static void test_request_round_trip(void **state)
         assert_int_equal(back.serial, requests[i].serial);
         assert_int_equal(back.version, requests[i].version);
         assert_string_equal(back.run_id, requests[i].run_id);
+        assert_memory_equal(back.address, requests[i].address, sizeof back.address);
+        assert_int_equal(back.shared, requests[i].shared);
     }
 }
 
@@ -80,10 +84,27 @@ static void test_run_id(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         uint8_t bytes[ROUTER_REQUEST_MOST];
-        size_t length = router_request_encode(&requests[2], bytes);
 
-        memcpy(bytes + 8, wrong[i], 8);
-        refused(bytes, length, "six lower-case letters");
+        for (size_t kind = 2; kind < REQUESTS; kind++) {
+            size_t length = router_request_encode(&requests[kind], bytes);
+
+            memcpy(bytes + 8, wrong[i], 8);
+            refused(bytes, length, "six lower-case letters");
+        }
+    }
+}
+
+static void test_flag(void **state)
+{
+    static const uint32_t wrong[] = {2, 256, 0x01000000, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint8_t bytes[ROUTER_REQUEST_MOST];
+        size_t length = router_request_encode(&requests[4], bytes);
+
+        memcpy(bytes + 20, &wrong[i], sizeof wrong[i]);
+        refused(bytes, length, "flag");
     }
 }
 
@@ -154,9 +175,13 @@ static void test_reply_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request_round_trip), cmocka_unit_test(test_request_length),
-        cmocka_unit_test(test_request_type),       cmocka_unit_test(test_run_id),
-        cmocka_unit_test(test_reply_round_trip),   cmocka_unit_test(test_reply_refused),
+        cmocka_unit_test(test_request_round_trip),
+        cmocka_unit_test(test_request_length),
+        cmocka_unit_test(test_request_type),
+        cmocka_unit_test(test_run_id),
+        cmocka_unit_test(test_flag),
+        cmocka_unit_test(test_reply_round_trip),
+        cmocka_unit_test(test_reply_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

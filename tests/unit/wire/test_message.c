@@ -55,8 +55,12 @@ static struct interface_message interfaces[] = {
 
 static void test_pod(void **state)
 {
-    struct route_message routes[] = {{(char *)"default", (char *)"169.254.1.1", (char *)"eth0"},
-                                     {(char *)"10.0.0.0/8", NULL, (char *)"b"}};
+    struct route_message routes[] = {{.destination = (char *)"default",
+                                      .gateway = (char *)"169.254.1.1",
+                                      .gateway_mac = (char *)"ee:ee:ee:ee:ee:ee",
+                                      .source = (char *)"198.18.1.0",
+                                      .device = (char *)"eth0"},
+                                     {.destination = (char *)"10.0.0.0/8", .device = (char *)"b"}};
     struct pod_message pod = {.hostname = (char *)"sipp-abcdef \xc3\xa9 \"\\\n",
                               .interfaces = interfaces,
                               .interface_count = 2,
@@ -78,6 +82,8 @@ static void test_pod(void **state)
     for (size_t i = 0; i < 2; i++) {
         same(back.routes[i].destination, routes[i].destination);
         same(back.routes[i].gateway, routes[i].gateway);
+        same(back.routes[i].gateway_mac, routes[i].gateway_mac);
+        same(back.routes[i].source, routes[i].source);
         same(back.routes[i].device, routes[i].device);
         same(only_routes.routes[i].destination, routes[i].destination);
     }
