@@ -43,6 +43,7 @@
 #include "src/base/loop.h"
 #include "src/base/memory.h"
 #include "src/base/text.h"
+#include "src/packet/pcap.h"
 
 #define TICK_MS       5
 #define DRAIN_MS      1000  /* then the end is not waited for any longer */
@@ -204,26 +205,37 @@ static void on_control(void *user, uint32_t events)
 }
 
 /* The section header and the interface blocks. */
-static int write_head(struct sniffer *sniffer, struct error **ret)
+static int describe(const struct sniffer *sniffer, struct buffer *head, struct error **ret)
 {
-    cleanup_buffer struct buffer head = {0};
     cleanup_free char *os = NULL;
     struct utsname host;
 
     if (uname(&host) < 0)
         return error_sys(ret, ERROR_HOST, errno, "cannot ask for the name of the system");
     os = text_format("%s %s", host.sysname, host.release);
-    pcapng_add_section(&head, &(struct pcapng_section){
-                                  .hardware = host.machine,
-                                  .os = os,
-                                  .application = "sippod " SIPPOD_VERSION,
-                              });
+    pcapng_add_section(head, &(struct pcapng_section){
+                                 .hardware = host.machine,
+                                 .os = os,
+                                 .application = "sippod " SIPPOD_VERSION,
+                             });
     for (size_t i = 0; i < sniffer->count; i++) {
         struct pcapng_interface interface;
 
         capture_describe(sniffer->sources[i].capture, &interface);
-        pcapng_add_interface(&head, &interface);
+        pcapng_add_interface(head, &interface);
     }
+    return 0;
+}
+
+/* A classic file has one link type for all: so do a pod's interfaces. */
+static int write_head(struct sniffer *sniffer, struct error **ret)
+{
+    cleanup_buffer struct buffer head = {0};
+
+    if (sniffer->stream.classic)
+        pcap_add_header(&head, PCAPNG_LINKTYPE_ETHERNET);
+    else if (describe(sniffer, &head, ret) < 0)
+        return -1;
     stream_add(&sniffer->stream, head.data, head.length);
     return stream_finish(&sniffer->stream, ret);
 }
@@ -286,7 +298,8 @@ static uint64_t collect_statistics(const struct sniffer *sniffer, struct buffer 
         capture_statistics(source->capture, &statistics.received, &statistics.dropped);
         if (statistics.received >= source->markers)
             statistics.received -= source->markers;
-        pcapng_add_statistics(tail, &statistics);
+        if (!sniffer->stream.classic)
+            pcapng_add_statistics(tail, &statistics);
         dropped += statistics.dropped;
     }
     return dropped;

@@ -1,6 +1,6 @@
 /* The packet sniffer of one pod. It runs in a helper process that has joined the pod's network namespace, and
- * writes what passes the pod's interfaces into one pcapng file, frame by frame as they come. sniffer.c has
- * the theory of operation. */
+ * writes what passes the pod's interfaces into one file (pcapng or pcap), frame by frame as they come.
+ * sniffer.c has the theory of operation. */
 #pragma once
 
 #include <stddef.h>
@@ -10,7 +10,8 @@
 
 struct sniffer_config {
     int folder;       /* where the file goes; stays the caller's, must outlive the sniffer */
-    const char *file; /* its name, "sipp-abcdef.pcapng"; must not exist yet */
+    const char *file; /* its name, "sipp-abcdef.pcapng", or .pcap for the classic format; must not
+                       * exist yet */
     const char *const *interfaces;
     size_t interface_count;
 };

@@ -6,8 +6,16 @@
 #include <unistd.h>
 
 #include "src/base/memory.h"
+#include "src/packet/pcap.h"
 
 #define COALESCE 65536 /* bytes that are collected before they are written in any case */
+
+static bool is_classic(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && strcmp(dot, ".pcap") == 0;
+}
 
 int stream_open(struct stream *stream, int folder, const char *name, struct error **ret)
 {
@@ -15,7 +23,7 @@ int stream_open(struct stream *stream, int folder, const char *name, struct erro
 
     if (fd < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot create %s", name);
-    *stream = (struct stream){.fd = fd, .name = text_copy(name)};
+    *stream = (struct stream){.fd = fd, .name = text_copy(name), .classic = is_classic(name)};
     return 0;
 }
 
@@ -99,7 +107,10 @@ void stream_packet(struct stream *stream, const struct pcapng_packet *packet)
         return;
     }
     record.offset = stream->written + start;
-    pcapng_add_packet(&stream->pending, packet);
+    if (stream->classic)
+        pcap_add_packet(&stream->pending, packet);
+    else
+        pcapng_add_packet(&stream->pending, packet);
     record.length = (uint32_t)(stream->pending.length - start);
     if (!stream->count)
         stream->head = record.offset;

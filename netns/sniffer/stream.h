@@ -20,7 +20,8 @@ struct record {
 };
 
 struct stream {
-    int fd; /* readable too */
+    int fd;       /* readable too */
+    bool classic; /* a pcap file, not pcapng */
     char *name;
     struct buffer pending; /* whole blocks that are not written yet */
     uint64_t written;      /* bytes in the file */
@@ -33,8 +34,8 @@ struct stream {
     struct error *error; /* of the write that failed, until stream_finish() has handed it out */
 };
 
-/* Creates `name`, which must not exist, in `folder`. What is written before the first stream_packet() is the
- * head. */
+/* Creates `name`, which must not exist, in `folder`; a name that ends in ".pcap" is that of a classic file.
+ * What is written before the first stream_packet() is the head. */
 int stream_open(struct stream *stream, int folder, const char *name, struct error **ret);
 void stream_close(struct stream *stream);
 

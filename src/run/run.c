@@ -153,6 +153,7 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .as_sipplauncher = run->options->as_sipplauncher,
         .dut_port = run->options->dut_port,
         .pcap = !run->options->no_pcap,
+        .classic_pcap = run->options->classic_pcap,
         .dry_run = run->options->dry_run,
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,

@@ -29,7 +29,8 @@ struct test_context {
     struct log *general_log;           /* of the whole run, NULL: none */
     bool as_sipplauncher;              /* files have Sipplauncher's names */
     unsigned dut_port;                 /* where the suite's DUT answers */
-    bool pcap, verbose, dry_run;
+    bool pcap, classic_pcap;           /* capture packets; in the classic format */
+    bool verbose, dry_run;
     double timeout_s; /* of a whole test, 0: none */
 };
 

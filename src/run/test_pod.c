@@ -46,7 +46,7 @@ static void on_namespaces(void *user)
     if (!run->context->pcap)
         return;
     pod_namespaces(run->pod, &user_namespace, &network_namespace);
-    file = text_format("sipp-%s.pcapng", run->folder.run_id);
+    file = text_format("sipp-%s.%s", run->folder.run_id, run->context->classic_pcap ? "pcap" : "pcapng");
     run->capture = pod_capture_start(run->context->host, user_namespace, network_namespace, run->folder.fd,
                                      file, on_capture_running, run, &error);
     if (!run->capture) {

@@ -175,6 +175,17 @@ static bool is_test(const char *suite, const char *name)
     return is_folder(suite, name);
 }
 
+static bool holds_scenario(const char *path);
+
+/* What an earlier run has left in the suite. */
+static bool is_old_results(const struct suite *suite, const char *name)
+{
+    cleanup_free char *folder = text_format("%s/%s", suite->folder, name);
+    cleanup_free char *file = text_format("%s/results.json", folder);
+
+    return access(file, F_OK) == 0 && !holds_scenario(folder);
+}
+
 /* Whether the folder `name` of the suite is `other`, NULL: none. */
 static bool is_same(const struct suite *suite, const char *name, const char *other)
 {
@@ -221,7 +232,8 @@ static void add_all_tests(struct suite *suite, const struct patterns *only, cons
         const char *name = names.list[i];
 
         if (!is_test(suite->folder, name) || is_same(suite, name, filter->results) ||
-            is_same(suite, name, suite->global) || is_same(suite, name, suite->templates))
+            is_old_results(suite, name) || is_same(suite, name, suite->global) ||
+            is_same(suite, name, suite->templates))
             continue;
         any = true;
         if ((only->count && !patterns_match(only, name)) || patterns_match(exclude, name))
