@@ -12,12 +12,14 @@
 
 #include "src/base/memory.h"
 
-int file_read(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length, struct error **ret)
+/* At most `most` bytes; *ret_more tells whether there is more. */
+static int read_up_to(int dir, const char *path, size_t most, struct buffer *data, bool *ret_more,
+                      struct error **ret)
 {
     cleanup_fd int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    cleanup_buffer struct buffer data = {0};
     struct stat status;
 
+    *ret_more = false;
     if (fd < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot open %s", path);
     if (fstat(fd, &status) < 0)
@@ -32,15 +34,42 @@ int file_read(int dir, const char *path, size_t most, char **ret_data, size_t *r
             continue;
         if (length < 0)
             return error_sys(ret, ERROR_FAILED, errno, "cannot read %s", path);
-        if (length == 0)
-            break;
-        if (data.length + (size_t)length > most)
-            return error_set(ret, ERROR_FAILED, "%s is larger than %zu bytes", path, most);
-        buffer_add(&data, chunk, (size_t)length);
+        *ret_more = (size_t)length > most - data->length;
+        buffer_add(data, chunk, *ret_more ? most - data->length : (size_t)length);
+        if (length == 0 || *ret_more)
+            return 0;
     }
-    *ret_length = data.length;
-    buffer_add(&data, "", 1);
-    *ret_data = (char *)steal_pointer(&data.data);
+}
+
+static void take_text(struct buffer *data, char **ret_data, size_t *ret_length)
+{
+    *ret_length = data->length;
+    buffer_add(data, "", 1);
+    *ret_data = (char *)steal_pointer(&data->data);
+}
+
+int file_read(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length, struct error **ret)
+{
+    cleanup_buffer struct buffer data = {0};
+    bool more;
+
+    if (read_up_to(dir, path, most, &data, &more, ret) < 0)
+        return -1;
+    if (more)
+        return error_set(ret, ERROR_FAILED, "%s is larger than %zu bytes", path, most);
+    take_text(&data, ret_data, ret_length);
+    return 0;
+}
+
+int file_read_head(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length,
+                   struct error **ret)
+{
+    cleanup_buffer struct buffer data = {0};
+    bool more;
+
+    if (read_up_to(dir, path, most, &data, &more, ret) < 0)
+        return -1;
+    take_text(&data, ret_data, ret_length);
     return 0;
 }
 

@@ -13,6 +13,10 @@
 int file_read(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length,
               struct error **ret);
 
+/* The same, but what is beyond `most` bytes is left out. */
+int file_read_head(int dir, const char *path, size_t most, char **ret_data, size_t *ret_length,
+                   struct error **ret);
+
 /* Writes `path` in `dir` by way of a temporary file and rename(2): whole or not at all. */
 int file_write(int dir, const char *path, const void *data, size_t length, mode_t mode, struct error **ret);
 

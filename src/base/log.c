@@ -20,6 +20,7 @@ struct log {
     const struct log_style *style;
     struct log *general; /* NULL: none */
     bool echo;
+    size_t output; /* bytes of others\' output in it */
 };
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
@@ -160,19 +161,11 @@ static void write_echo(const struct log *log, const char *text)
     (void)written;
 }
 
-void log_line(struct log *log, enum log_level level, const char *format, ...)
+static void write_text(struct log *log, enum log_level level, const char *text)
 {
-    cleanup_free char *text = NULL;
-    cleanup_free char *clean = NULL;
+    cleanup_free char *clean = text_printable(text, strlen(text));
     char when[32];
-    va_list args;
 
-    if (!log)
-        return;
-    va_start(args, format);
-    text = text_vformat(format, args);
-    va_end(args);
-    clean = text_printable(text, strlen(text));
     stamp(when);
     const char *const values[FIELDS] = {
         [FIELD_TIME] = when,
@@ -185,4 +178,36 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
         write_line(log->general, level, GENERAL_FORMAT, values);
     if (log->echo)
         write_echo(log, clean);
+}
+
+void log_line(struct log *log, enum log_level level, const char *format, ...)
+{
+    cleanup_free char *text = NULL;
+    va_list args;
+
+    if (!log)
+        return;
+    va_start(args, format);
+    text = text_vformat(format, args);
+    va_end(args);
+    write_text(log, level, text);
+}
+
+void log_output(struct log *log, enum log_level level, const char *format, ...)
+{
+    cleanup_free char *text = NULL;
+    va_list args;
+
+    if (!log || log->output > LOG_OUTPUT_MOST)
+        return;
+    va_start(args, format);
+    text = text_vformat(format, args);
+    va_end(args);
+    log->output += strlen(text) + 1;
+    if (log->output > LOG_OUTPUT_MOST)
+        log_line(log, LOG_LEVEL_WARNING,
+                 "more output came than the %zu MiB that are logged: the rest is left out",
+                 LOG_OUTPUT_MOST / 1024 / 1024);
+    else
+        write_text(log, level, text);
 }

@@ -35,6 +35,12 @@ void log_echo(struct log *log);
 /* Lines go to `general` too (NULL: no more), with this log's name. It has to last as long. */
 void log_join(struct log *log, struct log *general);
 
+/* A line of what somebody else prints, who may never stop: of those a log takes LOG_OUTPUT_MOST bytes and one
+ * line that the rest is left out. Other lines go on. */
+#define LOG_OUTPUT_MOST ((size_t)10 * 1024 * 1024)
+void log_output(struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* `log` may be NULL: then nothing is written. What bytes the text holds does not matter. */
 void log_line(struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

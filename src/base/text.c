@@ -87,6 +87,18 @@ char *text_printable(const char *bytes, size_t length)
     return (char *)out.data;
 }
 
+char *text_start(const char *bytes, size_t length, size_t most)
+{
+    cleanup_free char *start = NULL;
+
+    if (length <= most)
+        return text_printable(bytes, length);
+    for (int i = 0; i < 3 && most && ((unsigned char)bytes[most] & 0xc0) == 0x80; i++)
+        most--; /* not within a character */
+    start = text_printable(bytes, most);
+    return text_format("%s...", start);
+}
+
 bool text_is_utf8(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;

@@ -18,6 +18,9 @@ bool text_equal(const char *a, const char *b);     /* NULL equals only NULL */
  * bytes that are not UTF-8) reads \xNN; newlines and tabs too. */
 char *text_printable(const char *bytes, size_t length);
 
+/* The same of at most the first `most` bytes; "..." follows if there are more. */
+char *text_start(const char *bytes, size_t length, size_t most);
+
 bool text_is_utf8(const char *text); /* RFC 3629 */
 
 /* Parses all of `text` as a decimal number in [low, high]; false if it is anything else. */

@@ -238,12 +238,37 @@ static void test_split_refuses(void **state)
     }
 }
 
+static void test_start(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t most;
+        const char *start;
+    } cases[] = {
+        {"", 3, ""},
+        {"abc", 3, "abc"},
+        {"abcd", 3, "abc..."},
+        {"ab\xc3\xa9", 4, "ab\xc3\xa9"},
+        {"ab\xc3\xa9z", 3, "ab..."},
+        {"\x80\x80\x80\x80", 2, "..."},
+        {"\x1b\nab", 3, "\\x1b\\x0aa..."},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cleanup_free char *start = text_start(cases[i].text, strlen(cases[i].text), cases[i].most);
+
+        assert_string_equal(start, cases[i].start);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_printable_keeps),
         cmocka_unit_test(test_printable_control),
         cmocka_unit_test(test_printable_not_utf8),
+        cmocka_unit_test(test_start),
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_format_is_not_cut),
