@@ -55,6 +55,7 @@ static int load_suite(struct run *run)
         .results = options->results,
         .templates = options->templates,
         .global = options->global,
+        .info_file = options->info_file,
     };
 
     if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)

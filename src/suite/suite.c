@@ -318,12 +318,33 @@ static char *special_folder(const struct suite *suite, const char *name, const c
     return folder;
 }
 
+/* The file of users: the one that was named, else users.csv in the suite if it is there. */
+static char *find_info_file(const struct suite *suite, const char *given, struct strings *problems)
+{
+    cleanup_free char *own = text_format("%s/users.csv", suite->folder);
+    cleanup_error struct error *error = NULL;
+    struct stat status;
+    char *path;
+
+    if (!given && access(own, F_OK) < 0)
+        return NULL;
+    path = given ? file_absolute(given, &error) : steal_pointer(&own);
+    if (!path)
+        strings_addf(problems, "--sipp-info-file %s", error_text(error));
+    else if (access(path, R_OK) < 0 || stat(path, &status) < 0)
+        strings_addf(problems, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        strings_addf(problems, "%s: not a file; SIPp takes users from it (-inf)", path);
+    return path;
+}
+
 /* What the suite itself holds, beside its tests. */
 static void add_suite(struct suite *suite, const struct suite_filter *filter, struct strings *problems)
 {
     suite->templates = special_folder(suite, "TEMPLATES", filter->templates, "--template-folder", problems);
     suite->global = special_folder(suite, "GLOBAL", filter->global, "--global-test-folder", problems);
     suite->dut = special_folder(suite, "DUT", NULL, NULL, problems);
+    suite->info_file = find_info_file(suite, filter->info_file, problems);
     if (suite->dut) {
         cleanup_free char *script = text_format("%s/dut.sh", suite->dut);
 
@@ -380,5 +401,6 @@ void suite_free(struct suite *suite)
     free(suite->dut);
     free(suite->global);
     free(suite->templates);
+    free(suite->info_file);
     *suite = (struct suite){0};
 }

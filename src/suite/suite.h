@@ -53,6 +53,7 @@ struct suite {
     char *dut;          /* its DUT folder: every test has a DUT of its own; NULL: none */
     char *global;       /* its GLOBAL folder, absolute; NULL: none */
     char *templates;    /* its template folder, absolute; NULL: none */
+    char *info_file;    /* SIPp's -inf, absolute: its users.csv; NULL: none */
     struct test *tests; /* by name, in order of bytes */
     size_t test_count;
 };
@@ -64,6 +65,7 @@ struct suite_filter {
     struct strings tags;            /* OR-ed; none: all tests */
     const char *results;            /* results folder: no test, should it lie in the suite; NULL: none */
     const char *templates, *global; /* in the place of TEMPLATES and GLOBAL in the suite; NULL: those */
+    const char *info_file;          /* in the place of users.csv */
 };
 
 /* The suite's folder that `paths` belong to, absolute; NULL on failure. */

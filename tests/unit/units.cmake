@@ -52,6 +52,7 @@ unit_test(suite/address suite)
 unit_test(suite/test_config suite unit_support)
 unit_test(suite/config suite unit_support)
 unit_test(commands/options commands unit_support)
+unit_test(suite/third_party suite unit_support)
 unit_test(suite/template suite unit_support)
 unit_test(suite/template_jinja2 suite)
 
@@ -66,6 +67,8 @@ unit_test(report/results report unit_support PkgConfig::JANSSON)
 
 unit_test(run/state run)
 unit_test(run/sipp run unit_support)
+unit_test(run/complaint run unit_support)
+unit_test(run/parts run unit_support WRAP pod_run pod_process_kill loop_after timer_stop)
 unit_test(run/folder run unit_support)
 unit_test(run/output run unit_support)
 
