@@ -10,6 +10,7 @@
 
 struct dut {
     struct loop *loop;
+    unsigned port;
     struct pod_process *process; /* NULL: it has ended */
     const struct dut_callbacks *callbacks;
     void *user;
@@ -107,7 +108,8 @@ static const struct pod_process_callbacks callbacks = {
 static void on_late(void *user)
 {
     struct dut *dut = user;
-    cleanup_free char *what = text_format("the DUT was not bound to its port after %d s", DUT_READY_SECONDS);
+    cleanup_free char *what = text_format("the DUT was not bound to %s:%u (UDP or TCP) after %d s",
+                                          SUITE_DUT_ADDRESS, dut->port, DUT_READY_SECONDS);
     cleanup_error struct error *why = NULL;
 
     dut->timer = NULL;
@@ -151,6 +153,7 @@ struct dut *dut_start(const struct dut_config *config, const struct dut_callback
     dut = memory_new(sizeof *dut);
     *dut = (struct dut){
         .loop = config->loop,
+        .port = config->port,
         .callbacks = dut_callbacks,
         .user = user,
         .log = log,

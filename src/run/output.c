@@ -7,6 +7,7 @@
 
 #define LONGEST 8192 /* bytes in a line; what is longer is logged in pieces */
 #define KEPT    3
+#define TOLD    300 /* bytes of a line in a reason */
 
 static void take_line(struct output *output, const uint8_t *data, size_t length)
 {
@@ -15,13 +16,13 @@ static void take_line(struct output *output, const uint8_t *data, size_t length)
     while (length && (data[length - 1] == '\r' || data[length - 1] == '\n'))
         length--;
     line = text_printable((const char *)data, length);
-    log_line(output->log, output->level, "%s%s%s", output->prefix ? output->prefix : "",
-             output->prefix ? ": " : "", line);
+    log_output(output->log, output->level, "%s%s%s", output->prefix ? output->prefix : "",
+               output->prefix ? ": " : "", line);
     if (!line[strspn(line, " ")])
         return;
     free(output->last[0]);
     memmove(output->last, output->last + 1, (KEPT - 1) * sizeof *output->last);
-    output->last[KEPT - 1] = steal_pointer(&line);
+    output->last[KEPT - 1] = text_start((const char *)data, length, TOLD);
 }
 
 void output_add(struct output *output, const uint8_t *data, size_t length)

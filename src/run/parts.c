@@ -5,27 +5,26 @@
 #include <string.h>
 
 #include "src/base/memory.h"
-#include "src/run/output.h"
 
-#define SIP_PORT     5060
 #define GRACE_MS     5000 /* after SIGUSR1, which SIPp may answer by waiting for its call to end */
 #define IMPATIENT_MS 1000 /* after SIGTERM */
 
-struct ua_run {
+/* Who is started together, once those before are bound. */
+enum stage { STAGE_UAS, STAGE_UAC, STAGE_MASTER };
+
+struct place {
     struct parts *parts;
-    const struct scenario *scenario;
     struct ua_result *result;
-    struct pod_process *process; /* NULL: not started, or over */
-    bool bound;                  /* a UAS whose socket is there */
-    struct output out, errors;
+    struct ua_process ua;
 };
 
 struct parts {
     struct parts_config config;
-    struct ua_run *runs; /* one for each scenario */
-    size_t first, end;   /* the scenarios of the part that runs */
+    struct place *places; /* one for each scenario */
+    size_t first, end;    /* the scenarios of the part that runs */
+    unsigned call, calls; /* this one, from 1, and how many times the parts are run */
     size_t running;
-    bool uacs_started;
+    enum stage stage;
     char *failure; /* set: nothing is started any more */
     struct timer *timer;
     void (*done)(void *user, const char *failure);
@@ -34,12 +33,44 @@ struct parts {
 
 static void start_part(struct parts *parts);
 
-static const char *part_words(const struct parts *parts, char **ret_text)
-{
-    const char *part = parts->config.test->scenarios[parts->first].part;
+/* ---- words ---- */
 
-    *ret_text = *part ? text_format("part %s", part) : text_copy("SIPp");
-    return *ret_text;
+static bool are_several(const struct test *test)
+{
+    return strcmp(test->scenarios[0].part, test->scenarios[test->scenario_count - 1].part) != 0;
+}
+
+/* "part 02, call 3 of 5", or less where there is but one; NULL: there is nothing to tell. */
+static char *where(const struct parts *parts)
+{
+    const struct test *test = parts->config.ua.test;
+    const char *part = test->scenarios[parts->first].part;
+    cleanup_buffer struct buffer text = {0};
+
+    if (!are_several(test))
+        return NULL;
+    if (*part)
+        buffer_addf(&text, "part %s", part);
+    else
+        buffer_addf(&text, "the part without a name");
+    if (parts->calls > 1)
+        buffer_addf(&text, ", call %u of %u", parts->call, parts->calls);
+    buffer_add(&text, "", 1);
+    return (char *)steal_pointer(&text.data);
+}
+
+char *parts_running(const struct parts *parts)
+{
+    cleanup_buffer struct buffer text = {0};
+
+    for (size_t i = parts->first; i < parts->end; i++) {
+        const struct ua_process *ua = &parts->places[i].ua;
+
+        if (ua->process)
+            buffer_addf(&text, "%s%s (%s)", text.length ? ", " : "", ua->scenario->ua, ua->scenario->file);
+    }
+    buffer_add(&text, "", 1);
+    return (char *)steal_pointer(&text.data);
 }
 
 /* ---- ending ---- */
@@ -47,8 +78,7 @@ static const char *part_words(const struct parts *parts, char **ret_text)
 static void signal_all(struct parts *parts, int signal)
 {
     for (size_t i = parts->first; i < parts->end; i++)
-        if (parts->runs[i].process)
-            pod_process_kill(parts->runs[i].process, signal, signal == SIGKILL);
+        ua_process_kill(&parts->places[i].ua, signal);
 }
 
 static void on_grace_over(void *user)
@@ -66,7 +96,7 @@ static void fail(struct parts *parts, char *reason, int signal, int64_t grace_ms
         free(reason);
     } else {
         parts->failure = reason;
-        log_line(parts->config.log, LOG_LEVEL_ERROR, "%s", reason);
+        log_line(parts->config.ua.log, LOG_LEVEL_ERROR, "%s", reason);
     }
     signal_all(parts, signal);
     timer_stop(&parts->timer);
@@ -80,11 +110,9 @@ static void finish(struct parts *parts)
     void *user = parts->user;
 
     timer_stop(&parts->timer);
-    for (size_t i = 0; i < parts->config.test->scenario_count; i++) {
-        output_free(&parts->runs[i].out);
-        output_free(&parts->runs[i].errors);
-    }
-    free(parts->runs);
+    for (size_t i = 0; i < parts->config.ua.test->scenario_count; i++)
+        ua_process_free(&parts->places[i].ua);
+    free(parts->places);
     free(parts);
     done(user, failure);
     free(failure);
@@ -103,197 +131,129 @@ void parts_hurry(struct parts *parts)
 static void on_part_timeout(void *user)
 {
     struct parts *parts = user;
-    cleanup_free char *part = NULL;
+    cleanup_free char *place = where(parts);
+    cleanup_free char *running = parts_running(parts);
 
     parts->timer = NULL;
-    fail(parts, text_format("%s was not over after %d s", part_words(parts, &part), PART_SECONDS), SIGTERM,
-         GRACE_MS);
+    fail(parts,
+         text_format("%s was not over after %d s; still running: %s", place ? place : "SIPp", PART_SECONDS,
+                     running),
+         SIGTERM, GRACE_MS);
 }
 
-/* ---- one SIPp ---- */
-
-static void on_output(void *user, bool errors, const uint8_t *data, size_t length)
+/* The next part, or the first one of the next call; false: that was the last. */
+static bool go_on(struct parts *parts)
 {
-    struct ua_run *run = user;
-
-    output_add(errors ? &run->errors : &run->out, data, length);
+    parts->first = parts->end;
+    if (parts->first == parts->config.ua.test->scenario_count) {
+        parts->first = 0;
+        if (parts->call++ == parts->calls)
+            return false;
+    }
+    start_part(parts);
+    return true;
 }
 
-/* Why this SIPp ended as it did: its error log says it best, else what it said last. */
-static char *explain(const struct ua_run *run, const struct process_end *end)
+static void on_ended(void *user, const struct process_end *end, const char *problem)
 {
-    cleanup_free char *how = end->signal ? text_format("was ended by %s", process_signal_name(end->signal))
-                                         : text_format("ended with exit code %d, %s", end->exit_code,
-                                                       sipp_exit_text(end->exit_code));
-    cleanup_free char *words = sipp_complaint(run->parts->config.folder_fd, run->scenario);
+    struct place *place = user;
+    struct parts *parts = place->parts;
 
-    if (!words)
-        words = output_last(&run->errors);
-    return text_format("%s (%s) %s%s%s", run->scenario->ua, run->scenario->file, how, words ? ": " : "",
-                       words ? words : "");
-}
-
-static void judge(struct ua_run *run, const struct process_end *end, const struct error *error)
-{
-    struct parts *parts = run->parts;
-
-    if (error)
-        fail(parts, text_format("%s (%s): %s", run->scenario->ua, run->scenario->file, error_text(error)),
-             SIGUSR1, GRACE_MS);
-    else if (end->exit_code || end->signal)
-        fail(parts, explain(run, end), SIGUSR1, GRACE_MS);
-    else if (run->scenario->server && !run->bound)
-        fail(parts,
-             text_format("%s (%s) ended before its socket was bound", run->scenario->ua, run->scenario->file),
-             SIGUSR1, GRACE_MS);
-}
-
-static void on_ended(void *user, const struct process_end *end, const struct error *error)
-{
-    struct ua_run *run = user;
-    struct parts *parts = run->parts;
-
-    run->process = NULL;
-    output_end(&run->out);
-    output_end(&run->errors);
-    if (!error) {
-        run->result->started = true;
-        run->result->exit_code = end->exit_code;
-        run->result->signal = end->signal;
-        log_line(parts->config.log, LOG_LEVEL_INFO, "%s ended with exit code %d", run->scenario->ua,
-                 end->exit_code);
+    if (end) {
+        place->result->started = true;
+        place->result->exit_code = end->exit_code;
+        place->result->signal = end->signal;
     }
     parts->running--;
-    if (!parts->failure) /* afterwards they end because they were told to */
-        judge(run, end, error);
+    if (problem && !parts->failure) { /* afterwards they end because they were told to */
+        cleanup_free char *text = where(parts);
+
+        fail(parts, text_format("%s%s%s", text ? text : "", text ? ": " : "", problem), SIGUSR1, GRACE_MS);
+    }
     if (parts->running)
         return;
-    if (parts->failure || parts->end == parts->config.test->scenario_count) {
+    if (parts->failure || !go_on(parts))
         finish(parts);
-        return;
-    }
-    parts->first = parts->end;
-    start_part(parts);
-}
-
-static void on_listening(void *user, const char *problem);
-
-static const struct pod_process_callbacks callbacks = {
-    .listening = on_listening,
-    .output = on_output,
-    .ended = on_ended,
-};
-
-static void log_command(struct parts *parts, const char *ua, const struct strings *arguments)
-{
-    cleanup_buffer struct buffer line = {0};
-
-    for (size_t i = 0; i < arguments->count; i++)
-        buffer_addf(&line, "%s%s", i ? " " : "", arguments->list[i]);
-    log_line(parts->config.launch_log, LOG_LEVEL_INFO, "%s: %.*s", ua, (int)line.length,
-             (const char *)line.data);
-}
-
-static void start(struct parts *parts, struct ua_run *run)
-{
-    const struct parts_config *config = &parts->config;
-    const char *transport =
-        config->test->config.transport ? config->test->config.transport : config->sipp->transport;
-    struct limit_message limit = {
-        .type = (char *)"nofile",
-        .soft = config->descriptor_limit,
-        .hard = config->descriptor_most,
-    };
-    struct container_message container = {
-        .id = run->scenario->ua,
-        .process =
-            {
-                .workdir = (char *)config->folder,
-                .envs = config->envs,
-                .env_count = config->env_count,
-                .limits = &limit,
-                .limit_count = 1,
-            },
-    };
-
-    if (run->scenario->server)
-        container.listen = (struct listen_message){
-            .address = test_ua(config->test, run->scenario->ua)->address,
-            .protocol = (char *)sipp_protocol(transport),
-            .port = SIP_PORT,
-        };
-    sipp_arguments(config->sipp, config->test, run->scenario, config->dut, &container.process.args);
-    if (sipp_needs_raw_socket(config->folder_fd, run->scenario))
-        strings_add(&container.process.capabilities, "CAP_NET_RAW");
-    log_command(parts, run->scenario->ua, &container.process.args);
-    parts->running++;
-    run->process = pod_run(config->pod, &container, false, &callbacks, run);
-    strings_free(&container.process.args);
-    strings_free(&container.process.capabilities);
 }
 
 /* ---- one part ---- */
 
-static void start_role(struct parts *parts, bool server)
+static enum stage stage_of(const struct ua_process *ua)
 {
-    for (size_t i = parts->first; i < parts->end; i++)
-        if (parts->runs[i].scenario->server == server)
-            start(parts, &parts->runs[i]);
+    return ua_process_is_master(ua) ? STAGE_MASTER : ua->scenario->server ? STAGE_UAS : STAGE_UAC;
 }
 
-static void start_uacs_when_bound(struct parts *parts)
+static void start_stage(struct parts *parts)
 {
-    if (parts->uacs_started || parts->failure)
-        return;
-    for (size_t i = parts->first; i < parts->end; i++)
-        if (parts->runs[i].scenario->server && !parts->runs[i].bound)
-            return;
-    parts->uacs_started = true;
-    start_role(parts, false);
+    const struct sipp_options *sipp = parts->config.ua.sipp;
+    bool several = are_several(parts->config.ua.test);
+
+    for (size_t i = parts->first; i < parts->end; i++) {
+        struct ua_process *ua = &parts->places[i].ua;
+
+        if (stage_of(ua) != parts->stage)
+            continue;
+        parts->running++;
+        ua_process_start(ua, several || !sipp->calls ? 1 : sipp->calls);
+    }
 }
 
-static void on_listening(void *user, const char *problem)
+static bool all_are_bound(const struct parts *parts)
 {
-    struct ua_run *run = user;
+    for (size_t i = parts->first; i < parts->end; i++)
+        if (stage_of(&parts->places[i].ua) <= parts->stage && !parts->places[i].ua.bound)
+            return false;
+    return true;
+}
 
-    if (problem)
-        log_line(run->parts->config.log, LOG_LEVEL_WARNING, "cannot tell whether %s is bound: %s",
-                 run->scenario->ua, problem);
-    run->bound = true;
-    start_uacs_when_bound(run->parts);
+static void start_who_may(struct parts *parts)
+{
+    while (!parts->failure && parts->stage < STAGE_MASTER && all_are_bound(parts)) {
+        parts->stage++;
+        start_stage(parts);
+    }
+}
+
+static void on_bound(void *user)
+{
+    start_who_may(((struct place *)user)->parts);
 }
 
 static void start_part(struct parts *parts)
 {
-    const struct test *test = parts->config.test;
+    const struct test *test = parts->config.ua.test;
+    cleanup_free char *text = where(parts);
 
+    if (text)
+        log_line(parts->config.ua.log, LOG_LEVEL_INFO, "%s", text);
     for (parts->end = parts->first; parts->end < test->scenario_count; parts->end++)
         if (strcmp(test->scenarios[parts->end].part, test->scenarios[parts->first].part) != 0)
             break;
-    parts->uacs_started = false;
     timer_stop(&parts->timer);
     parts->timer = loop_after(parts->config.loop, (int64_t)PART_SECONDS * 1000, on_part_timeout, parts);
-    start_role(parts, true);
-    start_uacs_when_bound(parts);
+    parts->stage = STAGE_UAS;
+    start_stage(parts);
+    start_who_may(parts);
 }
+
+static const struct ua_callbacks callbacks = {.bound = on_bound, .ended = on_ended};
 
 struct parts *parts_start(const struct parts_config *config, void (*done)(void *user, const char *failure),
                           void *user)
 {
+    const struct test *test = config->ua.test;
     struct parts *parts = memory_new(sizeof *parts);
 
-    *parts = (struct parts){.config = *config, .done = done, .user = user};
-    parts->runs = memory_new(config->test->scenario_count * sizeof *parts->runs);
-    for (size_t i = 0; i < config->test->scenario_count; i++) {
-        const struct scenario *scenario = &config->test->scenarios[i];
+    *parts = (struct parts){.config = *config, .call = 1, .calls = 1, .done = done, .user = user};
+    if (are_several(test) && config->ua.sipp->calls)
+        parts->calls = config->ua.sipp->calls;
+    parts->places = memory_new(test->scenario_count * sizeof *parts->places);
+    for (size_t i = 0; i < test->scenario_count; i++) {
+        struct place *place = &parts->places[i];
 
-        parts->runs[i] = (struct ua_run){
-            .parts = parts,
-            .scenario = scenario,
-            .result = &config->results[i],
-            .out = {.log = config->launch_log, .prefix = scenario->ua, .level = LOG_LEVEL_DEBUG},
-            .errors = {.log = config->launch_log, .prefix = scenario->ua, .level = LOG_LEVEL_ERROR},
-        };
+        place->parts = parts;
+        place->result = &config->results[i];
+        ua_process_init(&place->ua, &parts->config.ua, &test->scenarios[i], &callbacks, place);
     }
     start_part(parts);
     return parts;

@@ -1,30 +1,19 @@
-/* The SIPp processes of a test: part after part; in each the UASs first, and the UACs when every UAS is
- * bound. */
+/* The SIPps of a test: call after call, and in each part after part; where there is but one part, SIPp makes
+ * all calls at once. In a part the UASs come first, then, when every UAS is bound, the UACs, and the master
+ * of a 3PCC last, when its slaves are bound. */
 #pragma once
 
-#include "src/base/log.h"
 #include "src/report/results.h"
-#include "src/run/pod.h"
-#include "src/run/sipp.h"
+#include "src/run/ua_process.h"
 
 #define PART_SECONDS 180 /* the cap of a part */
 
 struct parts;
 
 struct parts_config {
-    struct pod *pod;
+    struct ua_config ua;
     struct loop *loop;
-    struct log *log;        /* the test's */
-    struct log *launch_log; /* SIPp's command lines and what it prints */
-    const struct test *test;
-    const struct sipp_options *sipp;
-    const char *dut;    /* whom UACs call */
-    const char *folder; /* the run folder */
-    int folder_fd;
-    struct environment_message *envs;
-    size_t env_count;
-    uint64_t descriptor_limit, descriptor_most; /* RLIMIT_NOFILE of SIPp, soft and hard */
-    struct ua_result *results;                  /* one for each scenario, in their order; filled in */
+    struct ua_result *results; /* one for each scenario, in their order; filled in */
 };
 
 /* done(user, failure) is called once, when no SIPp runs any more: failure is NULL if all went well, else the
@@ -37,3 +26,6 @@ void parts_stop(struct parts *parts, const char *reason);
 
 /* The same, without patience: SIGKILL. */
 void parts_hurry(struct parts *parts);
+
+/* The UAs whose SIPp is running, "ua0 (uas_ua0.xml), ua1 (uac_ua1.xml)"; the caller frees it. */
+char *parts_running(const struct parts *parts);

@@ -76,6 +76,8 @@ static void plan_mounts(struct run *run)
     if (*folder && strncmp(folder, "/usr/", 5) != 0)
         strings_add(&run->mounts.readable, folder);
     strings_add(&run->mounts.readable, run->suite.folder);
+    if (run->suite.info_file)
+        strings_add(&run->mounts.readable, run->suite.info_file);
 }
 
 /* What a pod shows beside that was named on the command line. */
@@ -100,11 +102,14 @@ static void plan_sipp(struct run *run, const char *program, uint64_t descriptors
     run->sipp = (struct sipp_options){
         .program = program,
         .transport = options->transport,
-        .recv_timeout_ms = options->recv_timeout_ms ? options->recv_timeout_ms : 5000,
-        .calls = options->calls ? options->calls : 1,
-        .concurrent = options->concurrent ? options->concurrent : 1,
+        .info_file = run->suite.info_file,
+        .default_behaviors = options->default_behaviors,
+        .recv_timeout_ms = options->recv_timeout_ms,
+        .calls = options->calls,
+        .concurrent = options->concurrent,
         .rate = options->call_rate,
         .descriptors = descriptors,
+        .extra = options->sipp_arguments,
     };
 }
 

@@ -9,6 +9,7 @@
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
+#define SIP_PORT   5060
 #define AT_ONCE    1000.0 /* calls a second: SIPp starts the first one after 1/rate seconds */
 #define MOST_BYTES ((size_t)8 * 1024 * 1024)
 
@@ -24,47 +25,114 @@ static void add(struct strings *arguments, const char *option, const char *value
         strings_add(arguments, value);
 }
 
-static void add_numbers(const struct sipp_options *options, struct strings *arguments)
+static unsigned or_default(unsigned value, unsigned otherwise)
 {
-    double rate = options->rate > 0 ? options->rate : options->calls == 1 ? AT_ONCE : 1.0;
+    return value ? value : otherwise;
+}
+
+static void add_numbers(const struct sipp_options *options, unsigned calls, struct strings *arguments)
+{
+    double rate = options->rate > 0 ? options->rate : calls == 1 ? AT_ONCE : 1.0;
 
     strings_add(arguments, "-recv_timeout");
-    strings_addf(arguments, "%u", options->recv_timeout_ms);
+    strings_addf(arguments, "%u", or_default(options->recv_timeout_ms, 5000));
+    if (options->default_behaviors)
+        add(arguments, "-default_behaviors", options->default_behaviors);
     strings_add(arguments, "-r");
     strings_addf(arguments, "%g", rate);
     strings_add(arguments, "-l");
-    strings_addf(arguments, "%u", options->concurrent);
+    strings_addf(arguments, "%u", or_default(options->concurrent, 1));
     strings_add(arguments, "-m");
-    strings_addf(arguments, "%u", options->calls);
+    strings_addf(arguments, "%u", calls);
 }
 
-void sipp_arguments(const struct sipp_options *options, const struct test *test,
-                    const struct scenario *scenario, const char *dut, struct strings *arguments)
+/* Logs, traces, and between them the file of users. */
+static void add_files(const struct sipp_options *options, const char *stem, struct strings *arguments)
 {
     static const char *const traces[] = {"-trace_err", "-trace_calldebug", "-trace_error_codes",
                                          "-trace_msg", "-trace_logs",      "-trace_screen"};
+
+    strings_add(arguments, "-log_file");
+    strings_addf(arguments, "./%s_log_file", stem);
+    if (options->info_file)
+        add(arguments, "-inf", options->info_file);
+    strings_add(arguments, "-screen_file");
+    strings_addf(arguments, "./%s_screen_file", stem);
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
+        strings_add(arguments, traces[i]);
+}
+
+/* One socket is left for each call: SIPp insists. */
+static void add_sockets(const struct sipp_options *options, struct strings *arguments)
+{
+    uint64_t concurrent = or_default(options->concurrent, 1);
+
+    strings_add(arguments, "-max_socket");
+    strings_addf(
+        arguments, "%llu",
+        (unsigned long long)(options->descriptors > concurrent ? options->descriptors - concurrent : 1));
+}
+
+static void add_twin(const struct twin *twin, struct strings *arguments)
+{
+    if (!twin)
+        return;
+    add(arguments, twin->master ? "-master" : "-slave", twin->id);
+    add(arguments, "-slave_cfg", THIRD_PARTY_FILE);
+}
+
+static void add_extra(const struct sipp_options *options, const struct test *test, const char *ua,
+                      struct strings *arguments)
+{
+    for (size_t i = 0; i < options->extra.count; i++)
+        strings_add(arguments, options->extra.list[i]);
+    for (size_t i = 0; i < test->config.sipp_args_count; i++)
+        for (size_t j = 0;
+             text_equal(test->config.sipp_args[i].ua, ua) && j < test->config.sipp_args[i].list.count; j++)
+            strings_add(arguments, test->config.sipp_args[i].list.list[j]);
+}
+
+void sipp_arguments(const struct sipp_options *options, const struct test *test,
+                    const struct scenario *scenario, const struct sipp_call *call, struct strings *arguments)
+{
     cleanup_free char *stem = sipp_stem(scenario);
     const char *transport = test->config.transport ? test->config.transport : options->transport;
 
     add(arguments, options->program, NULL);
     add(arguments, "-i", test_ua(test, scenario->ua)->address);
-    add(arguments, "-t", transport);
+    add(arguments, "-t", transport ? transport : "u1");
     add(arguments, "-sf", scenario->file);
-    add_numbers(options, arguments);
-    strings_add(arguments, "-log_file");
-    strings_addf(arguments, "./%s_log_file", stem);
-    strings_add(arguments, "-screen_file");
-    strings_addf(arguments, "./%s_screen_file", stem);
-    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
-        strings_add(arguments, traces[i]);
-    strings_add(arguments, dut);
-    strings_add(arguments, "-max_socket");
-    strings_addf(arguments, "%llu", (unsigned long long)(options->descriptors - options->concurrent));
+    add_numbers(options, call->calls, arguments);
+    add_files(options, stem, arguments);
+    strings_add(arguments, call->dut);
+    add_sockets(options, arguments);
     add(arguments, "-trace_stat", NULL);
     strings_add(arguments, "-stf");
     strings_addf(arguments, "%s_trace.csv", stem);
     add(arguments, "-fd", "60");
+    add_twin(call->twin, arguments);
     add(arguments, "-nostdin", NULL);
+    add_extra(options, test, scenario->ua, arguments);
+}
+
+static const char *last_value(const struct strings *arguments, const char *option)
+{
+    for (size_t i = arguments->count; i > 1; i--)
+        if (strcmp(arguments->list[i - 2], option) == 0)
+            return arguments->list[i - 1];
+    return NULL;
+}
+
+struct sipp_socket sipp_bound_to(const struct strings *arguments)
+{
+    const char *transport = last_value(arguments, "-t"), *said = last_value(arguments, "-p");
+    long port = 0;
+
+    return (struct sipp_socket){
+        .address = last_value(arguments, "-i"),
+        .protocol = transport && *transport != 'u' ? "tcp" : "udp",
+        .port = said && text_number(said, 1, UINT16_MAX, &port) ? (uint16_t)port : SIP_PORT,
+    };
 }
 
 bool sipp_needs_raw_socket(int folder, const struct scenario *scenario)
@@ -74,11 +142,6 @@ bool sipp_needs_raw_socket(int folder, const struct scenario *scenario)
 
     return file_read(folder, scenario->file, MOST_BYTES, &text, &length, NULL) == 0 &&
            (strstr(text, "play_pcap_") || strstr(text, "play_dtmf"));
-}
-
-const char *sipp_protocol(const char *transport)
-{
-    return *transport == 'u' ? "udp" : "tcp";
 }
 
 const char *sipp_exit_text(int exit_code)
@@ -102,54 +165,6 @@ const char *sipp_exit_text(int exit_code)
     }
 }
 
-/* Lines of an error log are "<stamp>\t<epoch>: <words>"; the words of the first are what is wanted, less the
- * heading that SIPp puts above them. */
-static char *first_words(const char *text)
-{
-    static const char heading[] = "The following events occurred:";
-    const char *line = text;
-    size_t length;
-
-    for (;; line += length) {
-        const char *words;
-
-        line += strspn(line, "\r\n");
-        length = strcspn(line, "\r\n");
-        if (!length)
-            return NULL;
-        words = strstr(line, ": ");
-        if (words && words < line + length && memchr(line, '\t', (size_t)(words - line))) {
-            length -= (size_t)(words + 2 - line);
-            line = words + 2;
-        }
-        if (length && strncmp(line, heading, strlen(heading)) != 0)
-            return text_printable(line, length);
-    }
-}
-
-char *sipp_complaint(int folder, const struct scenario *scenario)
-{
-    static const char suffix[] = "_errors.log";
-    cleanup_free char *stem = sipp_stem(scenario);
-    cleanup_strings struct strings names = {0};
-    size_t stem_length = strlen(stem);
-
-    if (file_list(folder, &names, NULL) < 0)
-        return NULL;
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.list[i];
-        cleanup_free char *text = NULL;
-        size_t length = strlen(name), ignored;
-
-        if (length <= stem_length + strlen(suffix) || strncmp(name, stem, stem_length) != 0 ||
-            name[stem_length] != '_' || strcmp(name + length - strlen(suffix), suffix) != 0)
-            continue;
-        if (file_read(folder, name, MOST_BYTES, &text, &ignored, NULL) == 0)
-            return first_words(text);
-    }
-    return NULL;
-}
-
 /* Column `index` of a row whose columns end with ";". */
 static double column(const char *row, size_t index)
 {
@@ -162,7 +177,8 @@ static double column(const char *row, size_t index)
     return strtod(row, NULL);
 }
 
-double sipp_call_rate(int folder, const struct scenario *scenario)
+/* What the last row of the scenario's trace says; negative: nothing. */
+static double trace_rate(int folder, const struct scenario *scenario)
 {
     cleanup_free char *stem = sipp_stem(scenario);
     cleanup_free char *name = text_format("%s_trace.csv", stem);
@@ -180,6 +196,28 @@ double sipp_call_rate(int folder, const struct scenario *scenario)
     for (const char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n'))
         last = line + 1;
     return last ? column(last, index) : -1;
+}
+
+double sipp_call_rate(int folder, const struct test *test)
+{
+    const char *caller = NULL;
+    double sum = 0;
+    int count = 0;
+
+    for (size_t i = 0; i < test->scenario_count; i++) {
+        const struct scenario *scenario = &test->scenarios[i];
+        double rate;
+
+        if (scenario->server || (caller && strcmp(scenario->ua, caller) != 0))
+            continue;
+        caller = scenario->ua;
+        rate = trace_rate(folder, scenario);
+        if (rate >= 0) {
+            sum += rate;
+            count++;
+        }
+    }
+    return count ? sum / count : -1;
 }
 
 static bool is_program(const char *path)

@@ -81,6 +81,7 @@ static void end(struct test_run *run)
     timer_stop(&run->timer);
     rollback_free(run->rollback);
     run_folder_close(&run->folder);
+    third_party_free(&run->third_party);
     free(run->why);
     suite_test_free(run->test);
     free(run);
@@ -177,14 +178,6 @@ static void run_dry(struct test_run *run)
     ran(run);
 }
 
-static double call_rate(const struct test_run *run)
-{
-    for (size_t i = 0; i < run->test->scenario_count; i++)
-        if (!run->test->scenarios[i].server)
-            return sipp_call_rate(run->folder.fd, &run->test->scenarios[i]);
-    return -1;
-}
-
 /* What SIPp's end means, where test.conf says that the test fails: NULL is success. */
 static char *judge(struct test_run *run, const char *failure)
 {
@@ -201,7 +194,7 @@ static char *judge(struct test_run *run, const char *failure)
 static void on_parts_over(void *user, const char *failure)
 {
     struct test_run *run = user;
-    double cps = call_rate(run);
+    double cps = sipp_call_rate(run->folder.fd, run->test);
     cleanup_free char *reason = judge(run, failure);
 
     run->parts = NULL;
@@ -218,20 +211,24 @@ static void start_parts(struct test_run *run)
     const struct test_context *context = run->context;
     const char *dut = test_dut(run);
     struct parts_config config = {
-        .pod = run->pod,
         .loop = context->host->loop,
-        .log = run->log,
-        .launch_log = run->launch_log,
-        .test = run->test,
-        .sipp = context->sipp,
-        .dut = dut ? dut : run->test->uas[0].address,
-        .folder = run->folder.path,
-        .folder_fd = run->folder.fd,
-        .envs = context->envs,
-        .env_count = context->env_count,
-        .descriptor_limit = context->descriptor_limit,
-        .descriptor_most = context->descriptor_most,
         .results = run->result->uas,
+        .ua =
+            {
+                .pod = run->pod,
+                .log = run->log,
+                .launch_log = run->launch_log,
+                .test = run->test,
+                .sipp = context->sipp,
+                .dut = dut ? dut : run->test->uas[0].address,
+                .third_party = &run->third_party,
+                .folder = run->folder.path,
+                .folder_fd = run->folder.fd,
+                .envs = context->envs,
+                .env_count = context->env_count,
+                .descriptor_limit = context->descriptor_limit,
+                .descriptor_most = context->descriptor_most,
+            },
     };
 
     enter(run, STATE_STARTING, -1, -1, NULL);
@@ -303,7 +300,10 @@ static void on_timeout(void *user)
 {
     struct test_run *run = user;
     double limit = run->test->config.timeout_s > 0 ? run->test->config.timeout_s : run->context->timeout_s;
-    cleanup_free char *why = text_format("not over after its time limit of %g s", limit);
+    cleanup_free char *running = run->parts ? parts_running(run->parts) : NULL;
+    cleanup_free char *why =
+        text_format("not over after its time limit of %g s%s%s", limit,
+                    running && *running ? "; still running: " : "", running ? running : "");
 
     run->timer = NULL;
     test_cut_off(run, why);

@@ -143,5 +143,8 @@ static int check_called(const struct test_run *run, struct error **ret)
 
 int test_prepare_files(struct test_run *run, struct error **ret)
 {
-    return check_called(run, ret) < 0 || render_files(run, ret) < 0 ? -1 : 0;
+    return check_called(run, ret) < 0 || render_files(run, ret) < 0 ||
+                   third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0
+               ? -1
+               : 0;
 }

@@ -11,6 +11,7 @@
 #include "src/run/script.h"
 #include "src/run/state.h"
 #include "src/run/test.h"
+#include "src/suite/third_party.h"
 
 struct test_run {
     const struct test_context *context;
@@ -19,6 +20,7 @@ struct test_run {
     struct test_result *result;
     struct rollback *rollback;
     struct run_folder folder;
+    struct third_party third_party; /* from 3pcc.txt */
     struct log *log, *launch_log;
     struct pod *pod;
     struct pod_capture *capture;

@@ -187,6 +187,32 @@ static void test_long_line(void **state)
     assert_int_equal(total, 120000);
 }
 
+/* Of what never ends the log takes a part, and its own lines go on. */
+static void test_endless(void **state)
+{
+    struct scene *scene = *state;
+    cleanup_free char *line = text_format("%0*d\n", 999, 0);
+    cleanup_free char *text = NULL;
+    const char *rest;
+
+    for (size_t i = 0; i < LOG_OUTPUT_MOST / 1000 * 2; i++)
+        add(scene, line);
+    add(scene, "the last one\n");
+    log_line(scene->output.log, LOG_LEVEL_INFO, "ended");
+    text = folder_get(scene->folder, "log");
+    rest = strstr(text, "WARNING ");
+    assert_non_null(rest);
+    assert_true((size_t)(rest - text) > LOG_OUTPUT_MOST - 1000);
+    assert_true((size_t)(rest - text) < LOG_OUTPUT_MOST / 1000 * 1050);
+    assert_non_null(strstr(rest, "the rest is left out\n"));
+    assert_string_equal(strrchr(rest, ' '), " ended\n");
+    assert_null(strstr(text, "the last one"));
+    free(steal_pointer(&line));
+    line = output_last(&scene->output);
+    assert_true(strlen(line) < 1000); /* two long lines, cut, and the last one */
+    assert_non_null(strstr(line, "... / the last one"));
+}
+
 static void test_no_log(void **state)
 {
     struct scene *scene = *state;
@@ -202,8 +228,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_lines), TEST(test_byte_by_byte), TEST(test_prefix_and_level), TEST(test_binary),
-        TEST(test_last),  TEST(test_endless_line), TEST(test_long_line),        TEST(test_no_log),
+        TEST(test_lines),     TEST(test_byte_by_byte), TEST(test_prefix_and_level),
+        TEST(test_binary),    TEST(test_last),         TEST(test_endless_line),
+        TEST(test_long_line), TEST(test_no_log),       TEST(test_endless),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

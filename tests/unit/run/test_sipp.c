@@ -16,32 +16,39 @@
 #include "tests/unit/support/support.h"
 
 static struct ua uas[] = {{(char *)"ua0", (char *)"198.18.1.0"}, {(char *)"ua1", (char *)"198.18.1.1"}};
+static struct twin master = {(char *)"m", (char *)"198.18.1.1", 6000, true};
+static struct twin slave = {(char *)"s1", (char *)"198.18.1.0", 6001, false};
 static struct scenario server = {(char *)"uas_ua0.xml", (char *)"", (char *)"ua0", true};
 static struct scenario client = {(char *)"02_uac_ua1.xml", (char *)"02", (char *)"ua1", false};
 
 static const struct sipp_options defaults = {
     .program = "/usr/bin/sipp",
-    .transport = "u1",
-    .recv_timeout_ms = 5000,
-    .calls = 1,
-    .concurrent = 1,
     .descriptors = 1024,
 };
 
-static void arguments_are(const struct sipp_options *options, const struct test_config *config,
-                          const struct scenario *scenario, const char *expected)
+/* With the arguments of a call of its own: -m, and 3PCC. */
+static void arguments_of_call_are(const struct sipp_options *options, const struct test_config *config,
+                                  const struct scenario *scenario, unsigned calls, const struct twin *twin,
+                                  const char *expected)
 {
     struct test test = {.uas = uas, .ua_count = 2};
+    struct sipp_call call = {.dut = "198.18.1.0", .calls = calls, .twin = twin};
     cleanup_strings struct strings arguments = {0};
     cleanup_buffer struct buffer text = {0};
 
     if (config)
         test.config = *config;
-    sipp_arguments(options, &test, scenario, "198.18.1.0", &arguments);
+    sipp_arguments(options, &test, scenario, &call, &arguments);
     for (size_t i = 0; i < arguments.count; i++)
         buffer_addf(&text, "%s%s", i ? " " : "", arguments.list[i]);
     buffer_add(&text, "", 1);
     assert_string_equal((char *)text.data, expected);
+}
+
+static void arguments_are(const struct sipp_options *options, const struct test_config *config,
+                          const struct scenario *scenario, const char *expected)
+{
+    arguments_of_call_are(options, config, scenario, 1, NULL, expected);
 }
 
 #define TRACES "-trace_err -trace_calldebug -trace_error_codes -trace_msg -trace_logs -trace_screen "
@@ -69,14 +76,71 @@ static void test_words(void **state)
 {
     struct sipp_options options = defaults;
     struct test test = {.uas = uas, .ua_count = 2};
+    struct sipp_call call = {.dut = "::1", .calls = 1};
     cleanup_strings struct strings arguments = {0};
 
     (void)state;
     options.program = "/home/my sipp/sipp";
-    sipp_arguments(&options, &test, &server, "::1", &arguments);
+    sipp_arguments(&options, &test, &server, &call, &arguments);
     assert_string_equal(arguments.list[0], "/home/my sipp/sipp");
     assert_string_equal(arguments.list[1], "-i");
     assert_string_equal(arguments.list[arguments.count - 1], "-nostdin");
+}
+
+/* All that can be said for a run and for a test: what is added comes last, the test's after the run's. */
+static void test_everything(void **state)
+{
+    struct ua_arguments added[] = {{.ua = (char *)"ua1"}, {.ua = (char *)"ua0"}};
+    struct test_config config = {.transport = (char *)"tn", .sipp_args = added, .sipp_args_count = 2};
+    struct sipp_options options = {
+        .program = "sipp",
+        .transport = "ui",
+        .info_file = "/suite/users.csv",
+        .default_behaviors = "all,-bye",
+        .recv_timeout_ms = 250,
+        .calls = 500,
+        .concurrent = 20,
+        .rate = 12.5,
+        .descriptors = 4096,
+    };
+
+    (void)state;
+    strings_add(&options.extra, "-key");
+    strings_add(&options.extra, "who");
+    strings_add(&options.extra, "al ice");
+    strings_add(&added[0].list, "-nd");
+    strings_add(&added[1].list, "-p");
+    strings_add(&added[1].list, "5070");
+    arguments_of_call_are(
+        &options, &config, &client, 500, &master,
+        "sipp -i 198.18.1.1 -t tn -sf 02_uac_ua1.xml -recv_timeout 250 -default_behaviors all,-bye "
+        "-r 12.5 -l 20 -m 500 -log_file ./02_uac_ua1_log_file -inf /suite/users.csv "
+        "-screen_file ./02_uac_ua1_screen_file " TRACES
+        "198.18.1.0 -max_socket 4076 -trace_stat -stf 02_uac_ua1_trace.csv -fd 60 "
+        "-master m -slave_cfg 3pcc.txt -nostdin -key who al ice -nd");
+    arguments_of_call_are(
+        &options, &config, &server, 1, &slave,
+        "sipp -i 198.18.1.0 -t tn -sf uas_ua0.xml -recv_timeout 250 -default_behaviors all,-bye "
+        "-r 12.5 -l 20 -m 1 -log_file ./uas_ua0_log_file -inf /suite/users.csv "
+        "-screen_file ./uas_ua0_screen_file " TRACES
+        "198.18.1.0 -max_socket 4076 -trace_stat -stf uas_ua0_trace.csv -fd 60 "
+        "-slave s1 -slave_cfg 3pcc.txt -nostdin -key who al ice -p 5070");
+    strings_free(&options.extra);
+    strings_free(&added[0].list);
+    strings_free(&added[1].list);
+}
+
+/* More calls at once than descriptors: SIPp is the one to complain. */
+static void test_few_descriptors(void **state)
+{
+    struct sipp_options options = defaults;
+
+    (void)state;
+    options.concurrent = 1024;
+    arguments_are(&options, NULL, &server,
+                  "/usr/bin/sipp -i 198.18.1.0 -t u1 -sf uas_ua0.xml -recv_timeout 5000 -r 1000 -l 1024 -m 1 "
+                  "-log_file ./uas_ua0_log_file -screen_file ./uas_ua0_screen_file " TRACES
+                  "198.18.1.0 -max_socket 1 -trace_stat -stf uas_ua0_trace.csv -fd 60 -nostdin");
 }
 
 static void test_transport_of_the_test(void **state)
@@ -112,23 +176,43 @@ static void test_numbers(void **state)
                         cases[i].words);
 
         options.rate = cases[i].rate;
-        options.calls = cases[i].calls;
         options.concurrent = 7;
         options.recv_timeout_ms = 250;
         options.descriptors = 4096;
-        arguments_are(&options, NULL, &server, expected);
+        arguments_of_call_are(&options, NULL, &server, cases[i].calls, NULL, expected);
     }
 }
 
-static void test_protocol(void **state)
+/* Where it is bound, by what it is given last. */
+static void test_bound_to(void **state)
 {
+    static const struct {
+        const char *arguments[8], *address, *protocol;
+        uint16_t port;
+    } cases[] = {
+        {{"sipp", "-i", "198.18.1.0", "-t", "u1"}, "198.18.1.0", "udp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-t", "un"}, "198.18.1.0", "udp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-t", "ui"}, "198.18.1.0", "udp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-t", "t1"}, "198.18.1.0", "tcp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-t", "tn"}, "198.18.1.0", "tcp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-t", "l1"}, "198.18.1.0", "tcp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-p", "5061", "-p", "5070"}, "198.18.1.0", "udp", 5070},
+        {{"sipp", "-i", "198.18.1.0", "-i", "::1", "-p", "70000"}, "::1", "udp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-p"}, "198.18.1.0", "udp", 5060},
+    };
+
     (void)state;
-    assert_string_equal(sipp_protocol("u1"), "udp");
-    assert_string_equal(sipp_protocol("un"), "udp");
-    assert_string_equal(sipp_protocol("ui"), "udp");
-    assert_string_equal(sipp_protocol("t1"), "tcp");
-    assert_string_equal(sipp_protocol("tn"), "tcp");
-    assert_string_equal(sipp_protocol("l1"), "tcp");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cleanup_strings struct strings arguments = {0};
+        struct sipp_socket to;
+
+        for (const char *const *word = cases[i].arguments; *word; word++)
+            strings_add(&arguments, *word);
+        to = sipp_bound_to(&arguments);
+        assert_string_equal(to.address, cases[i].address);
+        assert_string_equal(to.protocol, cases[i].protocol);
+        assert_int_equal(to.port, cases[i].port);
+    }
 }
 
 static void test_exit_text(void **state)
@@ -172,87 +256,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void complaint_is(const struct scene *scene, const struct scenario *scenario, const char *expected)
-{
-    cleanup_free char *complaint = sipp_complaint(scene->dir, scenario);
-
-    if (expected && !complaint)
-        fail_msg("no complaint");
-    assert_true(text_equal(complaint, expected));
-}
-
-static void test_complaint(void **state)
-{
-    struct scene *scene = *state;
-
-    complaint_is(scene, &server, NULL);
-    folder_put(
-        scene->folder, "uas_ua0_4711_errors.log",
-        "2026-01-31\t12:00:00.123456\t1769860800.123456: Aborting call on unexpected message for Call-Id "
-        "'1-7@198.18.1.1': while expecting 'ACK' (index 3)\nBYE sip:x SIP/2.0\n");
-    complaint_is(
-        scene, &server,
-        "Aborting call on unexpected message for Call-Id '1-7@198.18.1.1': while expecting 'ACK' (index 3)");
-    complaint_is(scene, &client, NULL); /* another one's */
-}
-
-/* As SIPp 3.6.1 writes it: the first line is a heading, and no complaint. */
-static void test_complaint_of_sipp_3_6(void **state)
-{
-    struct scene *scene = *state;
-
-    folder_put(
-        scene->folder, "uas_ua0_7826_errors.log",
-        "The following events occurred:\n2026-11-23\t19:40:37.860142\t1795462837.860142: Call-Id: "
-        "1-7826@127.0.0.1, receive timeout on message call: alice calls bob:1 without label to jump to "
-        "(ontimeout attribute): aborting call");
-    complaint_is(scene, &server,
-                 "Call-Id: 1-7826@127.0.0.1, receive timeout on message call: alice calls bob:1 without "
-                 "label to jump to "
-                 "(ontimeout attribute): aborting call");
-}
-
-static void test_complaint_shapes(void **state)
-{
-    static const struct {
-        const char *text, *complaint;
-    } cases[] = {
-        {"2026-01-31\t12:00:00.1\t17.1: one\n2026-01-31\t12:00:00.1\t17.1: two\n", "one"},
-        {"\n\r\n2026-01-31\t12:00:00.1\t17.1: one: more\r\nx", "one: more"},
-        {"no stamp", "no stamp"},
-        {"no stamp\nbut: here", "no stamp"},
-        {"2026-01-31\t12:00:00.1\t17.1: a\tb\x1b[2J\xff", "a\\x09b\\x1b[2J\\xff"},
-        {"The following events occurred:\n", NULL},
-        {"The following events occurred:\n2026-01-31\t12:00:00.1\t17.1: \n2026-01-31\t12:00:00.1\t17.1: "
-         "one\n",
-         "one"},
-        {"2026-01-31\t12:00:00.1\t17.1: ", NULL},
-        {"", NULL},
-        {"\n\n", NULL},
-    };
-    struct scene *scene = *state;
-
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        folder_put(scene->folder, "uas_ua0_1_errors.log", cases[i].text);
-        complaint_is(scene, &server, cases[i].complaint);
-    }
-}
-
-/* Files of the same beginning are not this scenario's. */
-static void test_complaint_of_others(void **state)
-{
-    struct scene *scene = *state;
-
-    folder_put(scene->folder, "uas_ua01_1_errors.log", "17.1: of ua01");
-    folder_put(scene->folder, "uas_ua0_1_messages.log", "17.1: no error log");
-    folder_put(scene->folder, "uas_ua0_errors.log", "17.1: without a process");
-    folder_put(scene->folder, "02_uas_ua0_1_errors.log", "17.1: of part 02");
-    folder_put(scene->folder, "x_uas_ua0_1_errors.log.bak", "17.1: a copy");
-    complaint_is(scene, &server, NULL);
-    folder_put(scene->folder, "uas_ua0_2_errors.log/x", "");
-    complaint_is(scene, &server, NULL);
-}
-
 #define HEADER                                                                                               \
     "StartTime;LastResetTime;CurrentTime;ElapsedTime(P);ElapsedTime(C);TargetRate;CallRate(P);CallRate(C);"  \
     "IncomingCall(P);\n"
@@ -274,18 +277,41 @@ static void test_call_rate(void **state)
         {"CallRate(C);x;\n0.5;1;\n", 0.5},
         {"a;\n1;CallRate(C);\n3;4;5;\n", -1}, /* no header */
     };
+    struct test test = {.scenarios = (struct scenario[]){server, client}, .scenario_count = 2};
     struct scene *scene = *state;
 
-    assert_true(sipp_call_rate(scene->dir, &client) < 0);
+    assert_true(sipp_call_rate(scene->dir, &test) < 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double rate;
 
         folder_put(scene->folder, "02_uac_ua1_trace.csv", cases[i].text);
-        rate = sipp_call_rate(scene->dir, &client);
+        rate = sipp_call_rate(scene->dir, &test);
         if (cases[i].rate < 0 ? rate >= 0 : rate != cases[i].rate)
             fail_msg("%s: %g", cases[i].text, rate);
     }
-    assert_true(sipp_call_rate(scene->dir, &server) < 0);
+    test.scenario_count = 1; /* no UAC in it */
+    assert_true(sipp_call_rate(scene->dir, &test) < 0);
+}
+
+/* That of the first UAC: the mean of its parts, as far as they were run. */
+static void test_call_rate_of_parts(void **state)
+{
+    static struct scenario scenarios[] = {
+        {(char *)"1_uas_ua1.xml", (char *)"1", (char *)"ua1", true},
+        {(char *)"1_uac_ua2.xml", (char *)"1", (char *)"ua2", false},
+        {(char *)"1_uac_ua3.xml", (char *)"1", (char *)"ua3", false},
+        {(char *)"2_uac_ua2.xml", (char *)"2", (char *)"ua2", false},
+        {(char *)"3_uac_ua2.xml", (char *)"3", (char *)"ua2", false},
+    };
+    struct test test = {.scenarios = scenarios, .scenario_count = 5};
+    struct scene *scene = *state;
+
+    folder_put(scene->folder, "1_uas_ua1_trace.csv", HEADER ROW("1000"));
+    folder_put(scene->folder, "1_uac_ua3_trace.csv", HEADER ROW("100"));
+    folder_put(scene->folder, "2_uac_ua2_trace.csv", HEADER ROW("9") ROW("2"));
+    assert_true(sipp_call_rate(scene->dir, &test) == 2);
+    folder_put(scene->folder, "1_uac_ua2_trace.csv", HEADER ROW("4"));
+    assert_true(sipp_call_rate(scene->dir, &test) == 3);
 }
 
 /* ---- the program ---- */
@@ -328,13 +354,12 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_transport_of_the_test),
         cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_protocol),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_few_descriptors),
+        cmocka_unit_test(test_bound_to),
         cmocka_unit_test(test_exit_text),
-        TEST(test_complaint),
-        TEST(test_complaint_of_sipp_3_6),
-        TEST(test_complaint_shapes),
-        TEST(test_complaint_of_others),
         TEST(test_call_rate),
+        TEST(test_call_rate_of_parts),
         TEST(test_find),
     };
 
