@@ -161,7 +161,7 @@ const char *sipp_exit_text(int exit_code)
     case 255:
         return "fatal error";
     default:
-        return "unknown exit code";
+        return "SIPp failed";
     }
 }
 

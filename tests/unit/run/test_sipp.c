@@ -222,7 +222,7 @@ static void test_exit_text(void **state)
         const char *words;
     } cases[] = {{0, "all calls succeeded"}, {1, "a call failed"},     {97, "internal command"},
                  {99, "without a call"},     {253, "RTP check"},       {254, "fatal error"},
-                 {255, "fatal error"},       {42, "unknown exit code"}};
+                 {255, "fatal error"},       {42, "SIPp failed"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
