@@ -53,7 +53,7 @@ class Settings(Case):
 
     def test_arguments_of_a_ua(self):
         """sipp_args of the run, then those of the UA; quoted as in a shell."""
-        self.write("suite/a/test.conf", 'ua "ua1" { sipp_args = "-set greeting \'hello there\'" }\n')
+        self.write("suite/a/test.conf", 'ua "ua1" { sipp_args = "-key greeting \'hello there\'" }\n')
         run = self.sippod("suite/a", "--keep", "all", "--sipp-args", "-nd -key name \"a value\"")
         self.assertExit(run, 0)
         lines = (self.run_folder() / "sipp.launch.log").read_text().splitlines()
@@ -61,7 +61,7 @@ class Settings(Case):
         uas = next(line for line in lines if "uas_ua0.xml" in line and " -sf " in line)
         self.assertIn("-nd -key name", uac)
         self.assertIn("-nd -key name", uas)
-        self.assertIn("-set greeting hello there", uac)
+        self.assertIn("-key greeting hello there", uac)
         self.assertNotIn("greeting", uas)
 
     def test_logs(self):
