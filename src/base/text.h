@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "src/base/error.h"
-
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *text_vformat(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *text_copy(const char *text);                 /* NULL stays NULL */
@@ -34,11 +32,6 @@ struct strings {
 void strings_add(struct strings *strings, const char *text);
 void strings_addf(struct strings *strings, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strings_free(struct strings *strings);
-
-/* Splits `text` into words as a shell does, without expanding anything: blanks part words, '…' keeps all as
- * it is, in "…" and outside a backslash keeps the next character. -1 (ERROR_INPUT) for a quote that is not
- * closed. */
-int text_split(const char *text, struct strings *ret_words, struct error **ret);
 #define cleanup_strings __attribute__((cleanup(strings_free)))
 
 /* A growing buffer of bytes; start with {0}. */

@@ -6,6 +6,7 @@
 
 #include "sandbox/capabilities.h"
 #include "src/base/memory.h"
+#include "src/base/words.h"
 #include "src/run/run.h"
 
 #define LONGEST   86400.0 /* seconds */
@@ -116,7 +117,7 @@ static int set_sipp_arguments(void *options, const char *value, struct error **r
     struct strings *list = &((struct run_options *)options)->sipp_arguments;
 
     strings_free(list);
-    return text_split(value, list, ret);
+    return words_split(value, list, ret);
 }
 
 static int set_pcap_format(void *options, const char *value, struct error **ret)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "src/base/memory.h"
+#include "src/base/words.h"
 #include "src/suite/confuse.h"
 #include "src/suite/suite.h"
 
@@ -43,7 +44,7 @@ static int check_arguments(cfg_t *config, cfg_opt_t *option)
     cleanup_strings struct strings words = {0};
     cleanup_error struct error *error = NULL;
 
-    if (text_split(cfg_opt_getnstr(option, 0), &words, &error) == 0)
+    if (words_split(cfg_opt_getnstr(option, 0), &words, &error) == 0)
         return 0;
     cfg_error(config, "sipp_args: %s", error_text(error));
     return -1;
@@ -85,7 +86,7 @@ static void take_arguments(cfg_t *config, struct test_config *ret_config)
         struct ua_arguments arguments = {.ua = text_copy(cfg_title(section))};
 
         if (cfg_size(section, "sipp_args"))
-            (void)text_split(cfg_getstr(section, "sipp_args"), &arguments.list, NULL); /* was checked */
+            (void)words_split(cfg_getstr(section, "sipp_args"), &arguments.list, NULL); /* was checked */
         ret_config->sipp_args[ret_config->sipp_args_count++] = arguments;
     }
 }

@@ -12,6 +12,7 @@
 
 #include "src/base/memory.h"
 #include "src/base/text.h"
+#include "src/base/words.h"
 
 static void printable(const char *bytes, size_t length, const char *expected)
 {
@@ -204,7 +205,7 @@ static void splits(const char *text, const char *joined)
     cleanup_strings struct strings words = {0};
     cleanup_buffer struct buffer got = {0};
 
-    assert_int_equal(text_split(text, &words, NULL), 0);
+    assert_int_equal(words_split(text, &words, NULL), 0);
     for (size_t i = 0; i < words.count; i++)
         buffer_addf(&got, "[%s]", words.list[i]);
     buffer_add(&got, "", 1);
@@ -233,7 +234,7 @@ static void test_split_refuses(void **state)
         cleanup_strings struct strings words = {0};
         cleanup_error struct error *error = NULL;
 
-        assert_int_equal(text_split(wrong[i], &words, &error), -1);
+        assert_int_equal(words_split(wrong[i], &words, &error), -1);
         assert_int_equal(error->code, ERROR_INPUT);
     }
 }

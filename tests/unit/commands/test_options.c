@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "src/base/memory.h"
+#include "src/base/words.h"
 #include "src/commands/run_options.h"
 #include "tests/unit/support/support.h"
 
@@ -56,7 +57,7 @@ static void read_line(void *user)
 
     run_options_free(&call->scene->run);
     strings_add(&words, "run");
-    assert_int_equal(text_split(call->line, &words, NULL), 0);
+    assert_int_equal(words_split(call->line, &words, NULL), 0);
     strings_add(&words, suite);
     call->result = run_options_read((int)words.count, words.list, false, &call->scene->run);
 }

@@ -220,8 +220,8 @@ static void test_exit_text(void **state)
     static const struct {
         int code;
         const char *words;
-    } cases[] = {{0, "all calls succeeded"}, {1, "a call failed"},     {97, "internal command"},
-                 {99, "without a call"},     {253, "RTP check"},       {254, "fatal error"},
+    } cases[] = {{0, "all calls succeeded"}, {1, "a call failed"}, {97, "internal command"},
+                 {99, "without a call"},     {253, "RTP check"},   {254, "fatal error"},
                  {255, "fatal error"},       {42, "SIPp failed"}};
 
     (void)state;
