@@ -8,6 +8,7 @@
 #include "src/run/folder.h"
 #include "src/run/host.h"
 #include "src/run/sipp.h"
+#include "src/suite/keywords.h"
 #include "src/wire/message.h"
 
 enum keep { KEEP_FAILED, KEEP_ALL, KEEP_NONE };
@@ -19,7 +20,8 @@ struct test_context {
     const struct results_folder *results;
     const struct progress *progress;
     const struct sipp_options *sipp;
-    const struct mounts_plan *mounts; /* without the run folder */
+    const struct mounts_plan *mounts;                 /* without the run folder */
+    const struct keywords_replacements *replacements; /* NULL: none */
     const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
     struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;

@@ -70,17 +70,19 @@ static void collect_keywords(const struct test_run *run, struct keywords *keywor
 {
     const char *dut = test_dut(run);
 
-    keywords_add(keywords, "test.name", run->test->name);
-    keywords_add(keywords, "test.run_id", run->folder.run_id);
-    keywords_add(keywords, "test.run_id_number", run->folder.number);
-    keywords_add(keywords, "custom_transport", "");
+    keywords_set(keywords, "test.name", run->test->name);
+    keywords_set(keywords, "test.run_id", run->folder.run_id);
+    keywords_set(keywords, "test.run_id_number", run->folder.number);
+    keywords_set(keywords, "custom_transport", "");
     if (dut)
-        keywords_add(keywords, "dut.host", dut);
+        keywords_set(keywords, "dut.host", dut);
     for (size_t i = 0; i < run->test->ua_count; i++) {
         cleanup_free char *name = text_format("%s.host", run->test->uas[i].name);
 
-        keywords_add(keywords, name, run->test->uas[i].address);
+        keywords_set(keywords, name, run->test->uas[i].address);
     }
+    if (run->context->replacements)
+        keywords_replace(keywords, run->context->replacements);
 }
 
 static bool is_rendered(const char *name)
@@ -101,7 +103,7 @@ static bool is_rendered(const char *name)
 }
 
 /* Every test has its own copy of the suite's DUT. */
-static int add_dut_files(const struct test_run *run, const struct keywords *keywords, struct error **ret)
+static int copy_dut(const struct test_run *run, struct strings *names, struct error **ret)
 {
     cleanup_fd int folder = -1;
 
@@ -111,23 +113,38 @@ static int add_dut_files(const struct test_run *run, const struct keywords *keyw
     if (folder < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder dut");
     return file_copy_tree(run->context->suite->dut, folder, ret) < 0 ||
-                   template_render_tree(folder, "dut", keywords, ret) < 0
+                   template_find_texts(run->folder.fd, "dut", names, ret) < 0
                ? -1
                : 0;
+}
+
+static int find_files(const struct test_run *run, struct strings *ret_names, struct error **ret)
+{
+    cleanup_strings struct strings names = {0};
+
+    if (file_list(run->folder.fd, &names, ret) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        if (is_rendered(names.list[i]))
+            strings_add(ret_names, names.list[i]);
+    return run->context->suite->dut ? copy_dut(run, ret_names, ret) : 0;
 }
 
 static int render_files(struct test_run *run, struct error **ret)
 {
     cleanup_strings struct strings names = {0};
     struct keywords keywords = {0};
-    int result = file_list(run->folder.fd, &names, ret);
+    int result = find_files(run, &names, ret);
 
     collect_keywords(run, &keywords);
-    for (size_t i = 0; i < names.count && result == 0; i++)
-        if (is_rendered(names.list[i]))
-            result = template_render_file(run->folder.fd, names.list[i], &keywords, ret);
-    if (result == 0 && run->context->suite->dut)
-        result = add_dut_files(run, &keywords, ret);
+    for (size_t i = 0; i < names.count && result == 0; i++) {
+        size_t line;
+
+        result = template_render_file(run->folder.fd, names.list[i], &keywords, &line, ret);
+        if (result == 0 && line)
+            result = error_set(ret, ERROR_INPUT, "%s:%zu: unknown keyword, or more than a keyword",
+                               names.list[i], line);
+    }
     keywords_free(&keywords);
     return result;
 }

@@ -5,35 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
 #define MOST_BYTES ((size_t)64 * 1024 * 1024)
-
-void keywords_add(struct keywords *keywords, const char *name, const char *value)
-{
-    keywords->list = memory_array(keywords->list, keywords->count + 1, sizeof *keywords->list);
-    keywords->list[keywords->count++] = (struct keyword){.name = text_copy(name), .value = text_copy(value)};
-}
-
-const char *keywords_find(const struct keywords *keywords, const char *name, size_t length)
-{
-    for (size_t i = 0; i < keywords->count; i++)
-        if (strlen(keywords->list[i].name) == length && memcmp(keywords->list[i].name, name, length) == 0)
-            return keywords->list[i].value;
-    return NULL;
-}
-
-void keywords_free(struct keywords *keywords)
-{
-    for (size_t i = 0; i < keywords->count; i++) {
-        free(keywords->list[i].name);
-        free(keywords->list[i].value);
-    }
-    free(keywords->list);
-    *keywords = (struct keywords){0};
-}
 
 static const char *find_syntax(const char *text, const char *end)
 {
@@ -73,6 +50,38 @@ static const char *parse_keyword(const char *p, const char *end, const char **re
     return end - p >= 2 && p[0] == '}' && p[1] == '}' ? p + 2 : NULL;
 }
 
+/* Whether the first name of a dotted one is `word`. */
+static bool is_part(const char *name, const char *end, const char *word)
+{
+    size_t length = strlen(word);
+
+    return (size_t)(end - name) >= length && memcmp(name, word, length) == 0 &&
+           (name + length == end || name[length] == '.');
+}
+
+/* Names that Jinja2 reads in another way than as a key: its own words at the start; behind a dot what every
+ * Python dictionary has. */
+static bool is_plain(const char *name, size_t length)
+{
+    static const char *const words[] = {"true", "false", "none", "True", "False", "None", "not",
+                                        "and",  "or",    "if",   "else", "in",    "is",   "self"};
+    static const char *const attributes[] = {"clear", "copy",    "fromkeys",   "get",    "items", "keys",
+                                             "pop",   "popitem", "setdefault", "update", "values"};
+    const char *end = name + length, *dot;
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (is_part(name, end, words[i]))
+            return false;
+    for (; (dot = memchr(name, '.', (size_t)(end - name))); name = dot + 1) {
+        if (dot[1] == '_' && dot[2] == '_')
+            return false;
+        for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+            if (is_part(dot + 1, end, attributes[i]))
+                return false;
+    }
+    return true;
+}
+
 /* Text between keywords: CRLF and CR become LF. */
 static void add_text(struct buffer *out, const char *text, const char *end)
 {
@@ -96,21 +105,8 @@ static size_t line_of(const char *text, const char *place)
     return line;
 }
 
-static void explain(struct error **ret, const char *file, const char *text, const char *place,
-                    const char *end)
-{
-    const char *name;
-    size_t length, line = line_of(text, place);
-
-    if (place[1] == '{' && parse_keyword(place, end, &name, &length))
-        error_set(ret, ERROR_INPUT, "%s:%zu: unknown keyword %.*s", file, line, (int)length, name);
-    else
-        error_set(ret, ERROR_INPUT, "%s:%zu: of templates, only {{ keyword }} is understood by this version",
-                  file, line);
-}
-
-enum template_kind template_render(const char *file, const char *text, size_t length,
-                                   const struct keywords *keywords, struct buffer *out, struct error **ret)
+enum template_kind template_render(const char *text, size_t length, const struct keywords *keywords,
+                                   struct buffer *out, size_t *ret_line)
 {
     const char *end = text + length, *place = text, *syntax = find_syntax(text, end);
 
@@ -124,10 +120,10 @@ enum template_kind template_render(const char *file, const char *text, size_t le
         size_t name_length;
 
         behind = syntax[1] == '{' ? parse_keyword(syntax, end, &name, &name_length) : NULL;
-        if (behind)
+        if (behind && is_plain(name, name_length))
             value = keywords_find(keywords, name, name_length);
         if (!value) {
-            explain(ret, file, text, syntax, end);
+            *ret_line = line_of(text, syntax);
             return TEMPLATE_OTHER;
         }
         add_text(out, place, syntax);
@@ -138,65 +134,81 @@ enum template_kind template_render(const char *file, const char *text, size_t le
     return TEMPLATE_PLAIN;
 }
 
-int template_render_file(int folder, const char *name, const struct keywords *keywords, struct error **ret)
+/* ---- files ---- */
+
+int template_replace_file(int folder, const char *name, const void *text, size_t length, struct error **ret)
+{
+    cleanup_free char *old = NULL;
+    struct stat status;
+    size_t old_length;
+
+    if (fstatat(folder, name, &status, 0) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot look at %s", name);
+    if (file_read(folder, name, MOST_BYTES, &old, &old_length, ret) < 0)
+        return -1;
+    if (old_length == length && (!length || memcmp(old, text, length) == 0))
+        return 0;
+    return file_write(folder, name, text, length, status.st_mode & 07777, ret);
+}
+
+int template_render_file(int folder, const char *name, const struct keywords *keywords, size_t *ret_line,
+                         struct error **ret)
 {
     cleanup_free char *text = NULL;
     cleanup_buffer struct buffer out = {0};
-    struct stat status;
     size_t length;
 
-    if (fstatat(folder, name, &status, 0) < 0)
-        return errno == ENOENT ? 0 : error_sys(ret, ERROR_FAILED, errno, "cannot look at %s", name);
+    *ret_line = 0;
+    if (faccessat(folder, name, F_OK, 0) < 0 && errno == ENOENT)
+        return 0;
     if (file_read(folder, name, MOST_BYTES, &text, &length, ret) < 0)
         return -1;
-    switch (template_render(name, text, length, keywords, &out, ret)) {
-    case TEMPLATE_NONE:
+    if (template_render(text, length, keywords, &out, ret_line) != TEMPLATE_PLAIN)
         return 0;
-    case TEMPLATE_OTHER:
-        return -1;
-    case TEMPLATE_PLAIN:
-        break;
-    }
-    if (out.length == length && memcmp(out.data, text, length) == 0)
-        return 0;
-    return file_write(folder, name, out.data, out.length, status.st_mode & 07777, ret);
+    return template_replace_file(folder, name, out.data, out.length, ret);
 }
 
-/* Errors shall name the file as the reader knows it, from the run folder on. */
-static int render_entry(int folder, const char *path, const char *name, const struct keywords *keywords,
-                        struct error **ret)
+static int is_text(int folder, const char *name, const struct stat *status, struct error **ret)
 {
-    cleanup_free char *below = text_format("%s/%s", path, name);
     cleanup_free char *text = NULL;
-    cleanup_fd int fd = -1;
-    struct stat status;
     size_t length;
+
+    if (!S_ISREG(status->st_mode) || (size_t)status->st_size > MOST_BYTES)
+        return 0;
+    if (file_read(folder, name, MOST_BYTES, &text, &length, ret) < 0)
+        return -1;
+    return strlen(text) == length;
+}
+
+static int find_text(int folder, const char *name, struct strings *names, struct error **ret)
+{
+    struct stat status;
+    int result;
 
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-        return error_sys(ret, ERROR_FAILED, errno, "cannot look at %s", below);
-    if (S_ISDIR(status.st_mode)) {
-        fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            return error_sys(ret, ERROR_FAILED, errno, "cannot open %s", below);
-        return template_render_tree(fd, below, keywords, ret);
-    }
-    if (!S_ISREG(status.st_mode) || (size_t)status.st_size > MOST_BYTES)
-        return 0;
-    if (file_read(folder, name, MOST_BYTES, &text, &length, ret) < 0)
-        return -1;
-    if (strlen(text) != length)
-        return 0;
-    return template_render_file(folder, name, keywords, ret) < 0 ? error_prefix(ret, "%s", path) : 0;
+        return error_sys(ret, ERROR_FAILED, errno, "cannot look at %s", name);
+    if (S_ISDIR(status.st_mode))
+        return template_find_texts(folder, name, names, ret);
+    result = is_text(folder, name, &status, ret);
+    if (result > 0)
+        strings_add(names, name);
+    return result < 0 ? -1 : 0;
 }
 
-int template_render_tree(int folder, const char *path, const struct keywords *keywords, struct error **ret)
+int template_find_texts(int folder, const char *path, struct strings *names, struct error **ret)
 {
-    cleanup_strings struct strings names = {0};
+    cleanup_strings struct strings entries = {0};
+    cleanup_fd int fd = openat(folder, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-    if (file_list(folder, &names, ret) < 0)
+    if (fd < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot open %s", path);
+    if (file_list(fd, &entries, ret) < 0)
         return -1;
-    for (size_t i = 0; i < names.count; i++)
-        if (render_entry(folder, path, names.list[i], keywords, ret) < 0)
+    for (size_t i = 0; i < entries.count; i++) {
+        cleanup_free char *below = text_format("%s/%s", path, entries.list[i]);
+
+        if (find_text(folder, below, names, ret) < 0)
             return -1;
+    }
     return 0;
 }

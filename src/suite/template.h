@@ -1,37 +1,30 @@
 /* Plain keywords, {{ dotted.name }}, substituted with the very bytes that Jinja2 would give: line ends become
- * LF and one at the end is dropped. A file without any of {{ {% {# is left alone. */
+ * LF and one at the end is dropped. A file without any of {{ {% {# is left alone. Everything else is
+ * Jinja2's.
+ */
 #pragma once
 
 #include <stddef.h>
 
 #include "src/base/error.h"
 #include "src/base/text.h"
-
-struct keyword {
-    char *name, *value;
-};
-
-struct keywords {
-    struct keyword *list;
-    size_t count;
-};
-
-void keywords_add(struct keywords *keywords, const char *name, const char *value);
-const char *keywords_find(const struct keywords *keywords, const char *name, size_t length); /* NULL: none */
-void keywords_free(struct keywords *keywords);
+#include "src/suite/keywords.h"
 
 enum template_kind {
     TEMPLATE_NONE,  /* no template syntax: leave it alone */
     TEMPLATE_PLAIN, /* only keywords, all known: *ret_out holds the result */
-    TEMPLATE_OTHER, /* anything else: *ret_error says "file:line: …" about the first of it */
+    TEMPLATE_OTHER, /* anything else: *ret_line is where its first piece starts */
 };
-enum template_kind template_render(const char *file, const char *text, size_t length,
-                                   const struct keywords *keywords, struct buffer *ret_out,
-                                   struct error **ret_error);
+enum template_kind template_render(const char *text, size_t length, const struct keywords *keywords,
+                                   struct buffer *ret_out, size_t *ret_line);
 
-/* Renders the file `name` in `folder` where it lies, keeping its mode; a missing file is no error. */
-int template_render_file(int folder, const char *name, const struct keywords *keywords, struct error **ret);
+/* Renders the file `name` (or "folder/name") in `folder` where it lies, keeping its mode; a missing file is
+ * no error. *ret_line is 0 if that is all; else it takes Jinja2, and this is the first line that does. */
+int template_render_file(int folder, const char *name, const struct keywords *keywords, size_t *ret_line,
+                         struct error **ret);
 
-/* The same for every text file (without a NUL byte) in `folder` and below. `path` is put before names in
- * errors. */
-int template_render_tree(int folder, const char *path, const struct keywords *keywords, struct error **ret);
+/* Puts what was rendered in the file's place, if it differs. */
+int template_replace_file(int folder, const char *name, const void *text, size_t length, struct error **ret);
+
+/* Adds the text files (without a NUL byte) in "folder/path" and below, as "path/name". */
+int template_find_texts(int folder, const char *path, struct strings *names, struct error **ret);
