@@ -22,6 +22,12 @@ struct process {
         int fd; /* -1: closed */
         struct watch *watch;
     } output[2]; /* standard output, error; the second is unused when one stream takes both */
+    struct input {
+        int fd; /* the pipe to its standard input, -1: closed, or /dev/null */
+        struct watch *watch;
+        struct buffer waiting; /* what the pipe has not taken yet */
+        bool ended;            /* no more is to come */
+    } input;
     struct listen_message listen; /* address NULL: not, or no more, waited for */
     struct process *next;
 };
@@ -65,9 +71,15 @@ int process_kill(struct agent *agent, const struct kill_message *kill, struct er
 void process_reap_all(struct agent *agent); /* SIGCHLD came */
 void process_output_drained(struct agent *agent);
 
+/* input.c: what goes to the standard input of processes */
+int input_open(struct process *process, int *ret_reader, struct error **ret);
+void input_close(struct process *process);
+void input_take(struct agent *agent, uint64_t sequence, const uint8_t *data, size_t length);
+
 /* spawn.c: what a new process does between fork and exec */
 struct spawn {
     const struct process_message *process;
+    int input;             /* its standard input, -1: /dev/null */
     int output, errors;    /* its standard output and error */
     uint64_t capabilities; /* what it gets of them */
 };

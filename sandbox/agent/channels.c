@@ -27,11 +27,8 @@ static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, si
     return (ptrdiff_t)used;
 }
 
-/* Standard input of processes is /dev/null: whatever comes here is for a stream that nobody reads, and the
- * answer to that is an empty message. */
 static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, size_t fresh, struct error **ret)
 {
-    struct agent *agent = user;
     struct io_frame frame;
     size_t used;
     int result = io_decode(data, length, &frame, &used, ret);
@@ -39,8 +36,7 @@ static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, siz
     (void)fresh;
     if (result <= 0)
         return result;
-    if (frame.length)
-        agent_output(agent, frame.sequence, NULL, 0);
+    input_take(user, frame.sequence, frame.payload, frame.length);
     return (ptrdiff_t)used;
 }
 

@@ -143,6 +143,7 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
     bool compiled_filter = false;
     int result;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* a process may close its standard input at any time */
     if (prctl(PR_SET_NAME, "sippod-agent") < 0 ||
         prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
         return error_sys(ret, ERROR_FAILED, errno, "prctl");

@@ -51,6 +51,7 @@ static void process_forget(struct agent *agent, struct process *process)
     while (*place != process)
         place = &(*place)->next;
     *place = process->next;
+    input_close(process);
     free(process->container);
     free(process->id);
     free(process->listen.address);
@@ -115,13 +116,16 @@ static int launch(struct process *process, const struct process_message *message
 {
     cleanup_fd int output = -1;
     cleanup_fd int errors = -1;
+    cleanup_fd int input = -1;
     struct spawn spawn_as = {.process = message};
     pid_t pid;
 
     if (grant(process->agent, message, &spawn_as.capabilities, ret) < 0 ||
         open_pipe(process, 0, message->stdio, &output, ret) < 0 ||
-        (message->stderr_stream && open_pipe(process, 1, message->stderr_stream, &errors, ret) < 0))
+        (message->stderr_stream && open_pipe(process, 1, message->stderr_stream, &errors, ret) < 0) ||
+        (message->input && message->stdio && input_open(process, &input, ret) < 0))
         return -1;
+    spawn_as.input = input;
     spawn_as.output = output;
     spawn_as.errors = errors < 0 ? output : errors;
     pid = spawn(&spawn_as, ret);
@@ -154,6 +158,7 @@ int process_start(struct agent *agent, const struct container_message *container
         .id = text_copy(id),
         .exec = exec,
         .output = {{.fd = -1}, {.fd = -1}},
+        .input = {.fd = -1},
         .next = agent->processes,
     };
     agent->processes = process;
@@ -242,6 +247,7 @@ static void ended(struct agent *agent, struct process *process, int wait_status)
     agent_event(agent, &event);
     end_streams(process, (uint8_t)(exited ? number : 128 + number));
     process->pid = 0;
+    input_close(process);
     if (process->output[0].fd < 0 && process->output[1].fd < 0)
         process_forget(agent, process);
 }

@@ -19,9 +19,14 @@ struct channel {
     const struct channel_callbacks *callbacks;
     void *user;
     struct buffer in, out;
-    bool closed;
+    bool closed, paused;
     bool *freed; /* set when the channel is freed while one of its callbacks runs */
 };
+
+static void update_events(struct channel *channel)
+{
+    watch_events(channel->watch, (channel->paused ? 0 : EPOLLIN) | (channel->out.length ? EPOLLOUT : 0));
+}
 
 static void channel_end(struct channel *channel, const struct error *why)
 {
@@ -56,7 +61,7 @@ static void writable(struct channel *channel)
     if (flush(channel) < 0)
         buffer_free(&channel->out);
     if (!channel->out.length) {
-        watch_events(channel->watch, EPOLLIN);
+        update_events(channel);
         if (channel->callbacks->drained)
             channel->callbacks->drained(channel->user);
     }
@@ -70,7 +75,7 @@ static bool offer(struct channel *channel, size_t fresh)
     bool freed = false;
 
     channel->freed = &freed;
-    while (offset < channel->in.length) {
+    while (offset < channel->in.length && !channel->paused) {
         ptrdiff_t used = channel->callbacks->received(channel->user, channel->in.data + offset,
                                                       channel->in.length - offset, fresh, &error);
 
@@ -177,7 +182,17 @@ void channel_send(struct channel *channel, const void *data, size_t length)
     if (flush(channel) < 0)
         buffer_free(&channel->out);
     if (channel->out.length)
-        watch_events(channel->watch, EPOLLIN | EPOLLOUT);
+        update_events(channel);
+}
+
+void channel_pause(struct channel *channel, bool paused)
+{
+    if (channel->closed || channel->paused == paused)
+        return;
+    channel->paused = paused;
+    update_events(channel);
+    if (!paused)
+        (void)offer(channel, 0);
 }
 
 size_t channel_pending(const struct channel *channel)

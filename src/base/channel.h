@@ -28,5 +28,9 @@ void channel_free(struct channel *channel); /* closes; nothing is called any mor
 void channel_send(struct channel *channel, const void *data, size_t length);
 size_t channel_pending(const struct channel *channel); /* bytes sent that are not on their way yet */
 
+/* While it is paused nothing is read, so that the other end has to wait, and nothing is offered: what is
+ * there already is offered in here when it goes on. Not to be called from `received` to go on. */
+void channel_pause(struct channel *channel, bool paused);
+
 /* Reads, and offers, what has arrived by now. The owner may free the channel in its callbacks. */
 void channel_drain(struct channel *channel);

@@ -6,6 +6,8 @@
 #include "src/base/channel.h"
 #include "src/base/memory.h"
 
+#define INPUT_PIECE ((size_t)64 * 1024)
+
 struct pending {
     void (*reply)(void *user, const struct error *error, const uint8_t *payload, size_t length);
     void *user;
@@ -259,6 +261,19 @@ uint64_t wire_client_stream(struct wire_client *client,
     };
     client->streams = stream;
     return stream->sequence;
+}
+
+void wire_client_input(struct wire_client *client, uint64_t sequence, const void *data, size_t length)
+{
+    do {
+        size_t piece = length < INPUT_PIECE ? length : INPUT_PIECE;
+        cleanup_buffer struct buffer frame = {0};
+
+        io_encode(&frame, sequence, data, piece);
+        channel_send(client->io, frame.data, frame.length);
+        data = (const uint8_t *)data + piece;
+        length -= piece;
+    } while (length);
 }
 
 void wire_client_forget(struct wire_client *client, uint64_t sequence)

@@ -40,5 +40,8 @@ void wire_client_ignore(struct wire_client *client, const void *user);
 uint64_t wire_client_stream(struct wire_client *client,
                             void (*data)(void *user, const uint8_t *data, size_t length),
                             void (*ended)(void *user, int status), void *user);
+/* Sends bytes to the standard input of the process with this stdio stream, whose start has been answered; no
+ * bytes: their end. */
+void wire_client_input(struct wire_client *client, uint64_t sequence, const void *data, size_t length);
 /* Nobody wants to hear from this stream any more. */
 void wire_client_forget(struct wire_client *client, uint64_t sequence);

@@ -2,9 +2,9 @@
  * are ignored; a mandatory one that is missing, or any that has the wrong type, is an error that names it.
  *
  * sippod's own additions, which other agents ignore, are listed in docs/hyperstart.md: NetworkIface.type,
- * Route.source and Route.gatewayMac, Container.listen, Process.id, and PROCESSASYNCEVENT's events
- * "listening", "exited" (status: exit code), "signalled" (status: the signal) and "notice" (info: what the
- * pod has to do without). */
+ * Route.source and Route.gatewayMac, Container.listen, Process.id and Process.noStdin, and
+ * PROCESSASYNCEVENT's events "listening", "exited" (status: exit code), "signalled" (status: the signal) and
+ * "notice" (info: what the pod has to do without). */
 #pragma once
 
 #include <stdbool.h>
@@ -63,6 +63,7 @@ struct process_message {
     size_t limit_count;
     char *workdir;               /* NULL: / */
     struct strings capabilities; /* ambient ones: "CAP_NET_RAW" … */
+    bool input;                  /* the stdio stream is its standard input, too; else that is /dev/null */
 };
 
 struct listen_message {

@@ -206,14 +206,16 @@ static int read_process(const json_t *json, struct process_message *process, str
     json_int_t stdio = 0, stderr_stream = 0;
     void *envs = NULL, *limits = NULL;
     json_t *capabilities;
+    bool no_input;
     int result;
 
     if (get_number(json, "stdio", OPTIONAL, 0, INT64_MAX, &stdio, ret) < 0 ||
         get_number(json, "stderr", OPTIONAL, 0, INT64_MAX, &stderr_stream, ret) < 0 ||
         get_text(json, "id", OPTIONAL, &process->id, ret) < 0 ||
         get_text(json, "workdir", OPTIONAL, &process->workdir, ret) < 0 ||
-        get_strings(json, "args", &process->args, ret) < 0)
+        get_bool(json, "noStdin", &no_input, ret) < 0 || get_strings(json, "args", &process->args, ret) < 0)
         return -1;
+    process->input = !no_input;
     process->stdio = (uint64_t)stdio;
     process->stderr_stream = (uint64_t)stderr_stream;
     if (!process->args.count)

@@ -51,6 +51,8 @@ static json_t *process_json(const struct process_message *process)
     json_object_set_new(json, "stderr", json_integer((json_int_t)process->stderr_stream));
     put_text(json, "id", process->id);
     put_text(json, "workdir", process->workdir);
+    if (!process->input)
+        json_object_set_new(json, "noStdin", json_true());
     for (size_t i = 0; i < process->args.count; i++)
         json_array_append_new(args, text_json(process->args.list[i]));
     json_object_set_new(json, "args", args);

@@ -43,6 +43,7 @@ add_dependencies(unit_pod sippod-agent)
 unit_test(agent/agent unit_pod)
 unit_test(agent/agent_network unit_pod)
 unit_test(agent/agent_process unit_pod)
+unit_test(agent/agent_input unit_pod)
 unit_test(agent/agent_end unit_pod)
 unit_test(agent/agent_listen unit_pod)
 

@@ -380,6 +380,60 @@ static void test_free_in_drained(void **state)
     assert_int_equal(scene->b.closed, 1);
 }
 
+/* Nothing is offered, the other end has to wait, what is sent goes on, and then everything comes. */
+static void test_pause(void **state)
+{
+    struct scene *scene = *state;
+    cleanup_free uint8_t *big = memory_new(BIG);
+
+    use_both(scene);
+    scene->a.stream = true;
+    scene->a.quit_at = BIG + 3;
+    channel_pause(scene->a.channel, true);
+    channel_send(scene->b.channel, "abc", 3);
+    channel_send(scene->b.channel, big, BIG);
+    channel_send(scene->a.channel, "\1x", 2);
+    loop_settle(scene->loop);
+    assert_int_equal(scene->a.total, 0);
+    assert_true(channel_pending(scene->b.channel) > BIG / 2);
+    frames_are(&scene->b, "x|");
+    channel_pause(scene->a.channel, false);
+    loop_run_out(scene->loop);
+    assert_int_equal(scene->a.total, BIG + 3);
+    assert_memory_equal(scene->a.frames.data, "abc", 3);
+}
+
+static ptrdiff_t pause_after_one(void *user, const uint8_t *data, size_t length, size_t fresh,
+                                 struct error **ret)
+{
+    struct side *side = user;
+
+    channel_pause(side->channel, true);
+    side->stream = false;
+    return received(user, data, length, fresh, ret);
+}
+
+/* From within `received`: what came with it waits, and an end is told all the same. */
+static void test_pause_in_received(void **state)
+{
+    static const struct channel_callbacks pausing = {.received = pause_after_one, .closed = closed};
+    struct scene *scene = *state;
+    int ends[2];
+
+    assert_int_equal(socket_pair(SOCK_STREAM, ends, NULL), 0);
+    scene->b.channel = channel_new(scene->loop, ends[0], &pausing, &scene->b, NULL);
+    assert_int_equal(send(ends[1], "\1a\1b\1c", 6, MSG_NOSIGNAL), 6);
+    loop_settle(scene->loop);
+    frames_are(&scene->b, "a|");
+    channel_pause(scene->b.channel, false);
+    frames_are(&scene->b, "a|b|");
+    close(ends[1]);
+    loop_run_out(scene->loop);
+    frames_are(&scene->b, "a|b|#");
+    channel_pause(scene->b.channel, false);
+    frames_are(&scene->b, "a|b|#");
+}
+
 static void test_cannot_use(void **state)
 {
     struct scene *scene = *state;
@@ -408,6 +462,8 @@ int main(void)
         TEST(test_free_in_closed),
         TEST(test_free_in_closed_after_refusing),
         TEST(test_free_in_drained),
+        TEST(test_pause),
+        TEST(test_pause_in_received),
         TEST(test_cannot_use),
     };
 

@@ -64,6 +64,36 @@ static void test_status_that_is_none(void **state)
     noted(scene, "ended(a: 255) ended(b: 255) ");
 }
 
+/* The bytes in pieces, then an empty message for their end. */
+static void test_input(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"};
+    uint64_t stream = wire_client_stream(scene->client, on_data, on_ended, &a);
+    size_t length = 100000, got = 0;
+    cleanup_free uint8_t *bytes = memory_new(length);
+    uint8_t data[IO_HEADER];
+
+    wire_client_input(scene->client, stream, bytes, length);
+    wire_client_input(scene->client, stream, NULL, 0);
+    for (;;) {
+        struct io_frame frame;
+        size_t used, payload;
+
+        assert_int_equal(recv(scene->io, data, IO_HEADER, MSG_WAITALL), IO_HEADER);
+        payload = (size_t)data[10] * 256 + data[11] + (size_t)data[9] * 65536 - IO_HEADER;
+        data[9] = data[10] = 0;
+        data[11] = IO_HEADER;
+        assert_int_equal(io_decode(data, IO_HEADER, &frame, &used, NULL), 1);
+        assert_true(frame.sequence == stream);
+        if (!payload)
+            break;
+        assert_int_equal(recv(scene->io, bytes, payload, MSG_WAITALL), payload);
+        got += payload;
+    }
+    assert_int_equal(got, length);
+}
+
 static void test_unknown_stream(void **state)
 {
     struct scene *scene = *state;
@@ -244,6 +274,7 @@ int main(void)
         TEST(test_stream),
         TEST(test_stderr_stream),
         TEST(test_status_that_is_none),
+        TEST(test_input),
         TEST(test_unknown_stream),
         TEST(test_forget_in_data),
         TEST(test_free_in_reply),

@@ -119,7 +119,8 @@ static void a_container(struct container_message *container)
                     .env_count = 2,
                     .limits = limits,
                     .limit_count = 2,
-                    .workdir = (char *)"/tmp/a b"},
+                    .workdir = (char *)"/tmp/a b",
+                    .input = true},
         .listen = {.address = (char *)"198.18.1.0", .protocol = (char *)"tcp", .port = 65535},
     };
     strings_add(&container->process.args, "sipp");
@@ -144,7 +145,29 @@ static void same_process(const struct process_message *a, const struct process_m
         assert_true(a->limits[i].soft == b->limits[i].soft && a->limits[i].hard == b->limits[i].hard);
     }
     same(a->workdir, b->workdir);
+    assert_int_equal(a->input, b->input);
     same_strings(&a->capabilities, &b->capabilities);
+}
+
+/* On the wire a process has standard input unless it says that it has none; sippod's have none unless told.
+ */
+static void test_standard_input(void **state)
+{
+    struct container_message container = {.id = (char *)"c"}, back = {0};
+    cleanup_free char *json = NULL;
+    static const char other[] = "{\"id\": \"c\", \"process\": {\"args\": [\"x\"]}}";
+
+    (void)state;
+    strings_add(&container.process.args, "x");
+    json = container_message_encode(&container);
+    assert_non_null(strstr(json, "\"noStdin\":true"));
+    assert_int_equal(container_message_decode(json, strlen(json), &back, NULL), 0);
+    assert_false(back.process.input);
+    container_message_free(&back);
+    assert_int_equal(container_message_decode(other, strlen(other), &back, NULL), 0);
+    assert_true(back.process.input);
+    container_message_free(&back);
+    strings_free(&container.process.args);
 }
 
 static void free_container(struct container_message *container)
@@ -249,13 +272,10 @@ static void test_bytes_that_are_not_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pod),
-        cmocka_unit_test(test_interface),
-        cmocka_unit_test(test_container),
-        cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_event),
-        cmocka_unit_test(test_bytes_that_are_not_text),
+        cmocka_unit_test(test_pod),       cmocka_unit_test(test_interface),
+        cmocka_unit_test(test_container), cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_exec),      cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_event),     cmocka_unit_test(test_bytes_that_are_not_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

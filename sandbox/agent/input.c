@@ -1,0 +1,104 @@
+/* What goes to the standard input of processes. A pipe takes what it can; the rest waits here, and when a
+ * process lets too much of it wait, the I/O channel is not read until it has taken some, or has ended: memory
+ * stays bounded, nothing is lost, and all other work goes on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "sandbox/agent/agent.h"
+#include "src/base/memory.h"
+
+#define INPUT_HIGH ((size_t)1024 * 1024) /* bytes that may wait for one process */
+
+static bool is_any_full(const struct agent *agent)
+{
+    for (const struct process *process = agent->processes; process; process = process->next)
+        if (process->input.waiting.length > INPUT_HIGH)
+            return true;
+    return false;
+}
+
+static void close_pipe(struct input *input)
+{
+    watch_stop(&input->watch);
+    close_fd(&input->fd);
+    buffer_free(&input->waiting);
+}
+
+void input_close(struct process *process)
+{
+    close_pipe(&process->input);
+    channel_pause(process->agent->io, is_any_full(process->agent));
+}
+
+/* Gives the pipe what it takes; closes it when all has been given, and when nobody will read any more. */
+static void pass_on(struct input *input)
+{
+    while (input->waiting.length) {
+        ssize_t written = write(input->fd, input->waiting.data, input->waiting.length);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0 && errno == EAGAIN)
+            break;
+        if (written < 0) {
+            close_pipe(input);
+            return;
+        }
+        buffer_drop(&input->waiting, (size_t)written);
+    }
+    if (input->ended && !input->waiting.length)
+        close_pipe(input);
+    else
+        watch_events(input->watch, input->waiting.length ? EPOLLOUT : 0);
+}
+
+static void on_event(void *user, uint32_t events)
+{
+    struct process *process = user;
+
+    if (events & EPOLLERR) /* its last reader has gone */
+        close_pipe(&process->input);
+    else
+        pass_on(&process->input);
+    channel_pause(process->agent->io, is_any_full(process->agent));
+}
+
+int input_open(struct process *process, int *ret_reader, struct error **ret)
+{
+    struct input *input = &process->input;
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot make a pipe");
+    *ret_reader = ends[0];
+    input->fd = ends[1];
+    if (fcntl(input->fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot use a pipe");
+    input->watch = loop_watch(process->agent->loop, input->fd, 0, on_event, process, ret);
+    return input->watch ? 0 : -1;
+}
+
+static struct process *find(struct agent *agent, uint64_t sequence)
+{
+    for (struct process *process = agent->processes; process && sequence; process = process->next)
+        if (process->pid && process->output[0].sequence == sequence)
+            return process;
+    return NULL;
+}
+
+void input_take(struct agent *agent, uint64_t sequence, const uint8_t *data, size_t length)
+{
+    struct process *process = find(agent, sequence);
+    struct input *input = process ? &process->input : NULL;
+
+    if (!process && length)
+        agent_output(agent, sequence, NULL, 0);
+    if (!process || input->fd < 0 || input->ended)
+        return;
+    buffer_add(&input->waiting, data, length);
+    input->ended = length == 0;
+    pass_on(input);
+    channel_pause(agent->io, is_any_full(agent));
+}
