@@ -278,6 +278,7 @@ struct pod *pod_start(struct host *host, const struct pod_config *config,
         .network_namespace = -1,
         .routed = config->routed,
         .shared = config->shared,
+        .no_network = config->no_network,
     };
     memcpy(pod->run_id, config->run_id, sizeof pod->run_id);
     for (size_t i = 0; i < config->address_count; i++)

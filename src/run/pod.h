@@ -21,6 +21,7 @@ struct pod_config {
     bool shared;              /* and every pod that is routed may */
     const char *const *reach; /* routed only: addresses and networks that are reached by way of the router */
     size_t reach_count;
+    bool no_network; /* no link to the router, no device: nothing but a loopback that is down */
 };
 
 struct pod_callbacks {
@@ -62,6 +63,9 @@ struct pod_process_callbacks {
 /* Starts container->process by NEWCONTAINER, or by EXECCMD if `exec`. Streams are filled in here. */
 struct pod_process *pod_run(struct pod *pod, struct container_message *container, bool exec,
                             const struct pod_process_callbacks *callbacks, void *user);
+
+/* Bytes for the standard input of a process that was started with it, and has said something. */
+void pod_process_input(struct pod_process *process, const void *data, size_t length);
 
 /* Sends a signal; to its whole process group if `all`. */
 void pod_process_kill(struct pod_process *process, int signal, bool all);

@@ -54,6 +54,8 @@ void pod_network_start_when_ready(struct pod *pod)
         return;
     dummy = text_format("sipp-%s", pod->run_id);
     message.hostname = dummy;
+    if (pod->no_network)
+        message.interface_count = 0;
     interfaces[1].device = dummy;
     add_addresses(pod, &interfaces[1]);
     add_routes(pod, &message);
@@ -114,6 +116,11 @@ static void on_linked(void *user, const struct error *error, const uint8_t mac[R
 
 void pod_network_link(struct pod *pod)
 {
+    if (pod->no_network) {
+        pod->linked = true;
+        pod_network_start_when_ready(pod);
+        return;
+    }
     pod->link = memory_new(sizeof *pod->link);
     *pod->link = (struct pod_link){.pod = pod, .due = 1};
     router_client_pod_add(pod->host->router, pod->run_id, pod->network_namespace, on_linked, pod->link);

@@ -117,6 +117,11 @@ struct pod_process *pod_run(struct pod *pod, struct container_message *container
     return process;
 }
 
+void pod_process_input(struct pod_process *process, const void *data, size_t length)
+{
+    wire_client_input(process->pod->client, process->stdio, data, length);
+}
+
 /* SIGKILL cannot be ignored, so it is the agent that does not answer: the pod has to go as a whole. */
 static void on_unheard(void *user)
 {

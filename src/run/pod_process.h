@@ -25,7 +25,8 @@ struct pod {
     struct wire_client *client;
     struct pod_link *link; /* requests to the router are under way */
     bool ready, linked;    /* the agent said READY; eth0 is there, and the addresses are the pod's */
-    bool reported;         /* `up` was called */
+    bool no_network;
+    bool reported; /* `up` was called */
     bool known_to_router, ended, stopping;
     struct timer *end_timer;
     void (*done)(void *user);

@@ -17,6 +17,7 @@
 #include "src/run/environment.h"
 #include "src/run/groups.h"
 #include "src/run/limits.h"
+#include "src/run/renderer.h"
 #include "src/run/schedule.h"
 #include "src/run/signals.h"
 
@@ -333,6 +334,18 @@ static void conclude(struct run *run)
     progress_summary(&run->progress, results);
 }
 
+static void open_renderer(struct run *run)
+{
+    const struct renderer_config config = {
+        .host = &run->host,
+        .results = run->folder.path,
+        .templates = run->suite.templates,
+        .readable = &run->mounts.readable,
+    };
+
+    run->context.renderer = renderer_new(&config);
+}
+
 static int open_run(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct results *results = &run->results;
@@ -369,9 +382,11 @@ static int run_tests(struct run *run, struct error **ret)
 
     if (open_run(run, &sipp, ret) < 0 || host_open(&run->host, run->loop, on_router_lost, run, ret) < 0)
         return -1;
+    open_renderer(run);
     result = run_passes(run, ret);
     if (result == 0)
         results_folder_finish(&run->folder);
+    renderer_close(run->context.renderer);
     host_close(&run->host);
     return result;
 }

@@ -4,6 +4,7 @@
  *   step             undo
  *   run folder       remove, unless it is kept
  *   logs             close
+ *   rendered files   forget what is still being rendered
  *   pod              end PID 1, wait for it
  *   capture          drain, close the file
  *   DUT              SIGTERM, SIGKILL

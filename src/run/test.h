@@ -22,6 +22,7 @@ struct test_context {
     const struct sipp_options *sipp;
     const struct mounts_plan *mounts;                 /* without the run folder */
     const struct keywords_replacements *replacements; /* NULL: none */
+    struct renderer *renderer;
     const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
     struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;

@@ -7,6 +7,7 @@
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
+#include "src/run/rendering.h"
 #include "src/run/test_run.h"
 #include "src/suite/template.h"
 
@@ -130,23 +131,46 @@ static int find_files(const struct test_run *run, struct strings *ret_names, str
     return run->context->suite->dut ? copy_dut(run, ret_names, ret) : 0;
 }
 
+/* ---- rendering ---- */
+
+static void undo_rendering(void *user)
+{
+    struct test_run *run = user;
+
+    if (run->rendering)
+        rendering_cancel(steal_pointer(&run->rendering));
+    test_undone(run, NULL);
+}
+
+static void on_rendered(void *user, const struct error *error)
+{
+    struct test_run *run = user;
+
+    run->rendering = NULL;
+    if (error)
+        test_not_ready(run, error);
+    else if (run->pod_up && !rollback_running(run->rollback))
+        test_prepare_dut(run);
+}
+
 static int render_files(struct test_run *run, struct error **ret)
 {
     cleanup_strings struct strings names = {0};
     struct keywords keywords = {0};
-    int result = find_files(run, &names, ret);
+    struct rendering_config config = {
+        .renderer = run->context->renderer,
+        .folder_fd = run->folder.fd,
+        .folder = run->folder.name,
+        .names = &names,
+    };
 
+    if (find_files(run, &names, ret) < 0)
+        return -1;
     collect_keywords(run, &keywords);
-    for (size_t i = 0; i < names.count && result == 0; i++) {
-        size_t line;
-
-        result = template_render_file(run->folder.fd, names.list[i], &keywords, &line, ret);
-        if (result == 0 && line)
-            result = error_set(ret, ERROR_INPUT, "%s:%zu: unknown keyword, or more than a keyword",
-                               names.list[i], line);
-    }
-    keywords_free(&keywords);
-    return result;
+    if (rendering_start(&config, &keywords, &run->rendering, on_rendered, run, ret) < 0)
+        return -1;
+    rollback_push(run->rollback, "rendered files", undo_rendering, run);
+    return 0;
 }
 
 static int check_called(const struct test_run *run, struct error **ret)

@@ -8,6 +8,7 @@
 #include "src/run/parts.h"
 #include "src/run/pod.h"
 #include "src/run/pod_capture.h"
+#include "src/run/rendering.h"
 #include "src/run/script.h"
 #include "src/run/state.h"
 #include "src/run/test.h"
@@ -22,6 +23,7 @@ struct test_run {
     struct run_folder folder;
     struct third_party third_party; /* from 3pcc.txt */
     struct log *log, *launch_log;
+    struct rendering *rendering; /* goes on */
     struct pod *pod;
     struct pod_capture *capture;
     struct dut *dut;
@@ -30,6 +32,7 @@ struct test_run {
     struct timer *timer;   /* of the whole test */
     bool interrupted;      /* by a signal */
     bool hurry, dirty, pod_lost;
+    bool pod_up;        /* and waits for the rendering */
     bool no_room;       /* for another pod */
     char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
@@ -47,8 +50,8 @@ void test_ready(struct test_run *run);                                /* and wit
 void test_cut_off(struct test_run *run, const char *why); /* ends it, whatever it does */
 const char *test_dut(const struct test_run *run);         /* whom UACs call; NULL: nobody */
 
-/* The steps, in this order; each pushes its undo. From the pod on each goes on by itself to the next; the
- * last ends in one of the two above. */
+/* The steps, in this order; each pushes its undo. The pod is made while files are rendered; from there on
+ * each step goes on by itself to the next, and the last ends in one of the two above. */
 int test_prepare_folder(struct test_run *run, struct error **ret); /* test_files.c */
 int test_prepare_logs(struct test_run *run, struct error **ret);
 int test_prepare_files(struct test_run *run, struct error **ret);

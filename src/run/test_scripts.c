@@ -145,6 +145,9 @@ void test_prepare_dut(struct test_run *run)
         .env_count = context->env_count,
     };
 
+    run->pod_up = true;
+    if (run->rendering)
+        return; /* which will come here */
     if (context->dry_run) {
         test_ready(run);
         return;

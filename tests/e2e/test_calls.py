@@ -37,7 +37,7 @@ class Calls(LifeCase):
         run = self.one(files={**suites.CALL, "uac_ua1.xml": caller})
         self.assertExit(run, 1)
         line = caller[:caller.index("dut.hots")].count("\n") + 1
-        self.assertLast(run, "NOT READY", rf"^uac_ua1\.xml:{line}: unknown keyword dut\.hots$")
+        self.assertLast(run, "NOT READY", rf"^uac_ua1\.xml:{line}: 'dict object' has no attribute 'hots'$")
 
     def test_nobody_to_call(self):
         for name in ("uac_ua1.xml", "02_uac_ua1.xml"):

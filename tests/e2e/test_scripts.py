@@ -113,7 +113,7 @@ class Scripts(LifeCase):
     def test_undefined_keyword(self):
         run = self.one(before="# one\n# two\necho {{ua7.host}}\n", after="touch after\n")
         self.assertExit(run, 1)
-        self.assertLast(run, "NOT READY", r"^before.sh:3: unknown keyword")
+        self.assertLast(run, "NOT READY", r"^before\.sh:3: 'ua7' is undefined$")
         self.assertFalse((self.run_folder() / "after").exists())
 
     def test_files_that_are_no_text_for_templates(self):
