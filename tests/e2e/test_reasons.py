@@ -154,7 +154,7 @@ exec $sipp "$@"
 
     def test_endless_standard_error(self):
         """The log takes 10 MiB of it; that the test's time is over is noticed all the same."""
-        run = self.with_sipp('uac "$@" && exec yes "something is wrong" >&2', "--timeout", "2", "--no-pcap")
+        run = self.with_sipp('uac "$@" && exec yes "something is wrong $(printf %01000d 7)" >&2', "--timeout", "2", "--no-pcap")
         self.assertLast(run, "FAIL", r"^not over after its time limit of 2 s; still running: .*ua1 \(uac_ua1\.xml\)$")
         self.assertQuick(run, 9)
         log = self.run_folder() / "sipp.launch.log"

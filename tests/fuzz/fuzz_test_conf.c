@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else if (!error || error->code != ERROR_INPUT || !names_a_line(error, text) || config.transport) {
         abort();
     }
-    free(config.transport);
+    test_config_free(&config);
     error_free(error);
     free(text);
     return 0;

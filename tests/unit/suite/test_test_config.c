@@ -25,7 +25,7 @@ static void parsed(const char *text, const char *transport, double timeout_s)
     assert_null(error);
     assert_true(text_equal(config.transport, transport));
     assert_true(config.timeout_s == timeout_s);
-    free(config.transport);
+    test_config_free(&config);
 }
 
 static void test_values(void **state)
@@ -121,7 +121,7 @@ static bool accepted(const char *text)
     struct test_config config = {0};
     bool result = test_config_parse("x", text, &config, NULL) == 0;
 
-    free(config.transport);
+    test_config_free(&config);
     return result;
 }
 
@@ -168,7 +168,7 @@ static void test_load(void **state)
     folder_put(folder, "test.conf", "transport = tn\n");
     assert_int_equal(test_config_load(folder, &config, NULL), 0);
     assert_string_equal(config.transport, "tn");
-    free(config.transport);
+    test_config_free(&config);
     config = (struct test_config){0};
     folder_put(folder, "test.conf", "x = 1\n");
     assert_int_equal(test_config_load(folder, &config, &fault), -1);
