@@ -61,7 +61,8 @@ class Complaints(LifeCase):
                    "-max_non_invite_retrans 1", caller=caller.replace("  <send", turn + "  <send", 1))
 
     def test_regular_expressions(self):
-        self.check(UA1 + FAILED + r"the regular expression 'Foo: \(\.\*\)' does not match 'SIP/2\.0 200 OK' and what follows",
+        self.check(UA1 + FAILED +
+                   r"the regular expression 'Foo: \(\.\*\)' does not match 'SIP/2\.0 200 OK' and what follows",
                    caller=take(regexp("Foo: (.*)")))
 
     def test_regular_expression_in_a_header(self):
@@ -154,7 +155,8 @@ exec $sipp "$@"
 
     def test_endless_standard_error(self):
         """The log takes 10 MiB of it; that the test's time is over is noticed all the same."""
-        run = self.with_sipp('uac "$@" && exec yes "something is wrong $(printf %01000d 7)" >&2', "--timeout", "2", "--no-pcap")
+        run = self.with_sipp('uac "$@" && exec yes "something is wrong $(printf %01000d 7)" >&2',
+                             "--timeout", "2", "--no-pcap")
         self.assertLast(run, "FAIL", r"^not over after its time limit of 2 s; still running: .*ua1 \(uac_ua1\.xml\)$")
         self.assertQuick(run, 9)
         log = self.run_folder() / "sipp.launch.log"
@@ -174,7 +176,8 @@ exec $sipp "$@"
 class Scripts(LifeCase):
     def test_script_that_prints_a_lot(self):
         """100 MB: the log takes 10 MiB, the last lines are still the reason."""
-        run = self.one("--no-pcap", before="head -c 100000000 /dev/zero | tr '\\0' x | fold -w 99\necho last >&2; exit 3\n")
+        before = "head -c 100000000 /dev/zero | tr '\\0' x | fold -w 99\necho last >&2; exit 3\n"
+        run = self.one("--no-pcap", before=before)
         self.assertExit(run, 1)
         self.assertLast(run, "NOT READY", r"^before\.sh ended with exit code 3: last$")
         log = self.run_folder() / "sipplauncher.log"
