@@ -193,11 +193,24 @@ static void on_reply(struct renderer *renderer, const struct render_reply *reply
     ask_next(renderer);
 }
 
+static void on_nonsense(struct renderer *renderer, const struct error *what)
+{
+    cleanup_free char *why =
+        text_format("because python3 said %s", what ? error_text(what) : "more than it was asked for");
+    cleanup_error struct error *error = NULL;
+
+    if (renderer->ready) {
+        fail_current(renderer, why);
+        return;
+    }
+    error_set(&error, ERROR_HOST, "templates cannot be rendered %s", why);
+    fail_start(renderer, error);
+}
+
 static void on_output(void *user, bool errors, const uint8_t *data, size_t length)
 {
     struct renderer *renderer = user;
     cleanup_error struct error *error = NULL;
-    cleanup_buffer struct buffer said = {0};
     struct render_reply reply = {0};
     size_t used;
     int result;
@@ -212,41 +225,42 @@ static void on_output(void *user, bool errors, const uint8_t *data, size_t lengt
         return;
     /* It speaks when it is spoken to, but for its first words. */
     if (result < 0 || used != renderer->said.length || (renderer->ready && !renderer->current)) {
-        cleanup_free char *why =
-            text_format("because python3 said %s", error ? error_text(error) : "more than it was asked for");
-
-        fail_current(renderer, why);
+        on_nonsense(renderer, error);
     } else {
-        said = renderer->said; /* the reply points into it */
+        struct buffer said = renderer->said; /* the reply points into it */
+
         renderer->said = (struct buffer){0};
         (renderer->ready ? on_reply : on_first_words)(renderer, &reply);
+        buffer_free(&said);
     }
     free(reply.error);
+}
+
+/* "python3 ended with exit code 1: out of memory" */
+static char *end_words(struct renderer *renderer, const struct process_end *end)
+{
+    cleanup_free char *words = NULL;
+    cleanup_free char *how = end->signal ? text_format("was ended by %s", process_signal_name(end->signal))
+                                         : text_format("ended with exit code %d", end->exit_code);
+
+    output_end(&renderer->errors);
+    words = output_last(&renderer->errors);
+    return text_format("python3 %s%s%s", how, words ? ": " : "", words ? words : "");
 }
 
 static void on_ended(void *user, const struct process_end *end, const struct error *error)
 {
     struct renderer *renderer = user;
-    cleanup_free char *how = NULL;
-    cleanup_free char *words = NULL;
-    cleanup_free char *why = NULL;
+    cleanup_free char *how = error ? text_copy(error_text(error)) : end_words(renderer, end);
+    cleanup_free char *why = text_format("because %s", how);
     cleanup_error struct error *failure = NULL;
 
     renderer->process = NULL;
-    output_end(&renderer->errors);
-    words = output_last(&renderer->errors);
-    if (error)
-        how = text_copy(error_text(error));
-    else if (end->signal)
-        how = text_format("python3 was ended by %s", process_signal_name(end->signal));
-    else
-        how = text_format("python3 ended with exit code %d", end->exit_code);
-    why = text_format("because %s%s%s", how, words ? ": " : "", words ? words : "");
     if (renderer->ready) {
         fail_current(renderer, why);
         return;
     }
-    error_set(&failure, ERROR_HOST, "templates cannot be rendered %s", why);
+    error_set(&failure, ERROR_HOST, "templates cannot be rendered: %s", how);
     fail_start(renderer, failure);
 }
 

@@ -67,12 +67,9 @@ static void on_rendered(void *user, const uint8_t *text, size_t length, const st
     rendering->render = NULL;
     if (failure)
         fail(rendering, failure);
-    else if (template_replace_file(rendering->folder_fd, name, text, length, &error) < 0)
-        end(rendering, error);
-    else if (rendering->next == rendering->names.count)
-        end(rendering, NULL);
-    else if (ask(rendering, &error) < 0)
-        end(rendering, error);
+    else if (template_replace_file(rendering->folder_fd, name, text, length, &error) < 0 ||
+             rendering->next == rendering->names.count || ask(rendering, &error) < 0)
+        end(rendering, error); /* which is NULL after the last one */
 }
 
 static int render_plain_ones(struct rendering *rendering, const struct strings *names, struct error **ret)

@@ -55,6 +55,7 @@ unit_test(suite/config suite unit_support)
 unit_test(commands/options commands unit_support)
 unit_test(suite/third_party suite unit_support)
 unit_test(suite/keywords suite unit_support)
+unit_test(suite/render_message suite unit_support)
 unit_test(suite/template suite unit_support)
 unit_test(suite/template_jinja2 suite)
 
