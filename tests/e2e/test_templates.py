@@ -234,6 +234,19 @@ class Refused(TemplateCase):
         for line in run.states[1::2]:
             self.assertRegex(line.reason, r"^before\.sh:2: .*apt install python3-jinja2.*says: .*jinja2")
 
+    def test_python_that_does_not_start(self):
+        for words, expression in (
+                ("echo hello", "templates cannot be rendered because python3 said something that is no reply$"),
+                ("echo 'no way' >&2; exit 3", "templates cannot be rendered: python3 ended with exit code 3: no way$")):
+            with self.subTest(words):
+                self.folder = self.make_folder()
+                suites.write_test(self.folder / "suite", "one", before="{% if true %}x{% endif %}\n")
+                path = self.make_path(f"#!/bin/sh\n{words}\nwhile read -r line; do :; done\n")
+                run = self.sippod("suite", "--sipp", harness.require("sipp"), env={"PATH": path})
+                self.assertExit(run, 1)
+                self.assertLast(run, "NOT READY", rf"^before\.sh:1: {expression}")
+                self.assertQuick(run, 3)
+
 
 @for_each_user
 class Harmless(TemplateCase):
