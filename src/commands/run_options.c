@@ -179,8 +179,10 @@ enum run_options_result run_options_read(int argc, char **argv, bool as_sipplaun
 
     *run = defaults(as_sipplauncher);
     if (read_all(&table, argc, argv, run, &special, &error) < 0) {
-        fprintf(stderr, "sippod: %s\nsippod: %s --help lists the options\n", error_text(error),
-                as_sipplauncher ? "sipplauncher" : "sippod run");
+        fprintf(stderr, "sippod: %s\n", error_text(error));
+        if (error_text(error)[0] == '-') /* an option, not a file */
+            fprintf(stderr, "sippod: %s --help lists the options\n",
+                    as_sipplauncher ? "sipplauncher" : "sippod run");
         return RUN_OPTIONS_WRONG;
     }
     if (special == 'h')

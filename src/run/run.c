@@ -36,6 +36,7 @@ struct run {
     struct environment environment;
     int signal;         /* that ended the run, 0: none */
     struct error *lost; /* the router ended: no more tests can be run */
+    struct keywords_replacements replacements;
     struct turns turns;
     struct schedule *schedule; /* one of these two while tests run */
     struct groups *groups;
@@ -132,6 +133,18 @@ static int open_log(struct run *run, struct error **ret)
     return 0;
 }
 
+static int take_replacements(struct run *run, struct error **ret)
+{
+    const struct run_options *options = run->options;
+
+    if (options->keywords && keywords_replacements_parse(options->keywords, &run->replacements, ret) < 0)
+        return error_prefix(ret, "--keyword-replacement-values");
+    for (size_t i = 0; i < options->sets.count; i++)
+        if (keywords_replacements_set(options->sets.list[i], &run->replacements, ret) < 0)
+            return error_prefix(ret, "--set %s", options->sets.list[i]);
+    return keywords_replacements_check(&run->replacements, run->suite.tests, run->suite.test_count, ret);
+}
+
 static int prepare(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct rlimit descriptors;
@@ -159,6 +172,7 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .general_log = run->log,
         .as_sipplauncher = run->options->as_sipplauncher,
         .dut_port = run->options->dut_port,
+        .replacements = &run->replacements,
         .pcap = !run->options->no_pcap,
         .classic_pcap = run->options->classic_pcap,
         .dry_run = run->options->dry_run,
@@ -352,7 +366,7 @@ static int open_run(struct run *run, char **ret_sipp, struct error **ret)
 
     run->loop = loop_new(ret);
     if (!run->loop || !(run->signals = signals_watch(run->loop, on_signal, run, ret)) ||
-        check_junit(run, ret) < 0 || prepare(run, ret_sipp, ret) < 0)
+        take_replacements(run, ret) < 0 || check_junit(run, ret) < 0 || prepare(run, ret_sipp, ret) < 0)
         return -1;
     results->suite = text_copy(run->suite.folder);
     results->dry_run = run->options->dry_run;
@@ -396,6 +410,7 @@ static void run_free(struct run *run)
     if (!run->results.count) /* nothing was run: there is nothing to note */
         results_folder_finish(&run->folder);
     environment_free(&run->environment);
+    keywords_replacements_free(&run->replacements);
     strings_free(&run->mounts.readable);
     strings_free(&run->mounts.writable);
     log_close(run->log);

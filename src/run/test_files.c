@@ -142,13 +142,35 @@ static void undo_rendering(void *user)
     test_undone(run, NULL);
 }
 
+/* test.conf was read before, for what has to be known early. */
+static int read_config(struct test_run *run, struct error **ret)
+{
+    struct test_config config;
+
+    if (test_config_load(run->folder.path, &config, ret) < 0)
+        return -1;
+    test_config_free(&run->test->config);
+    run->test->config = config;
+    return 0;
+}
+
+/* What is not only handed on, but understood. */
+static int read_files(struct test_run *run, struct error **ret)
+{
+    return read_config(run, ret) < 0 ||
+                   third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0
+               ? -1
+               : 0;
+}
+
 static void on_rendered(void *user, const struct error *error)
 {
     struct test_run *run = user;
+    cleanup_error struct error *unread = NULL;
 
     run->rendering = NULL;
-    if (error)
-        test_not_ready(run, error);
+    if (error || read_files(run, &unread) < 0)
+        test_not_ready(run, error ? error : unread);
     else if (run->pod_up && !rollback_running(run->rollback))
         test_prepare_dut(run);
 }
@@ -184,8 +206,7 @@ static int check_called(const struct test_run *run, struct error **ret)
 
 int test_prepare_files(struct test_run *run, struct error **ret)
 {
-    return check_called(run, ret) < 0 || render_files(run, ret) < 0 ||
-                   third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0
-               ? -1
-               : 0;
+    if (check_called(run, ret) < 0 || render_files(run, ret) < 0)
+        return -1;
+    return run->rendering ? 0 : read_files(run, ret);
 }

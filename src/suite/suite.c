@@ -103,6 +103,10 @@ static void add_test(struct suite *suite, const char *name, struct strings *prob
     }
     if (test_config_load(test.folder, &test.config, &error) < 0)
         strings_add(problems, error_text(error));
+    for (size_t i = 0; i < test.config.sipp_args_count; i++)
+        if (!test_ua(&test, test.config.sipp_args[i].ua))
+            strings_addf(problems, "%s/test.conf: ua \"%s\": the test has no such UA", test.folder,
+                         test.config.sipp_args[i].ua);
     suite->tests = memory_array(suite->tests, suite->test_count + 1, sizeof test);
     suite->tests[suite->test_count++] = test;
 }

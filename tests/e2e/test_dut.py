@@ -103,7 +103,10 @@ class Dut(DutCase):
         (self.folder / "suite" / "DUT" / "dut.sh").unlink()
         run = self.sippod("suite")
         self.assertExit(run, 2)
-        self.assertTrue(re.search(r"suite/sippod\.conf:\d: ", run.err), run.err)
+        self.assertTrue(re.search(r"suite/sippod\.conf:2: dut_port 70000", run.err), run.err)
+        (self.folder / "suite" / "sippod.conf").unlink()
+        run = self.sippod("suite")
+        self.assertExit(run, 2)
         self.assertIn("suite/DUT/dut.sh: No such file", run.err)
         self.assertEqual(run.out, "")
 

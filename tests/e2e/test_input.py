@@ -37,6 +37,18 @@ class Input(Case):
             with self.subTest(arguments):
                 self.assertRefused(self.sippod(*arguments), word)
 
+    def test_keywords(self):
+        """No JSON, JSON that is no object, and names that hide the address of a UA."""
+        for value, words in (("{", "no JSON: line 1"), ("", "no JSON"), ("[1]", "JSON object"), ("\"ua0\"", "JSON object"),
+                             ('{"ua0": {"host": "1.2.3.4"}}', "ua0 is a UA of the test good"),
+                             ('{"fine": 1, "ua1": null}', "ua1 is a UA of the test good")):
+            with self.subTest(value):
+                self.assertRefused(self.sippod("suite", "--keyword-replacement-values", value), words)
+        for value, words in (("ua0.host=1.2.3.4", "ua0 is a UA"), ("1=2", "--set 1=2"), ("name", "--set name"),
+                             ("=x", "--set =x"), ("a..b=x", "--set a..b=x")):
+            with self.subTest(value):
+                self.assertRefused(self.sippod("suite", "--set", value), words)
+
     def test_commands(self):
         for arguments in ([], ["nonsense"], ["--nonsense"], [""], ["RUN"]):
             run = self.start_command([self.program, *arguments]).wait()
@@ -117,6 +129,11 @@ class Input(Case):
                 ("timeout = 1\ntimeout\n", ":"),
                 ("unknown = 1\n", ":1: "),
                 ("section {\n", ":1: "),
+                ('skip = ""\n', ":1: skip: it is the reason"),
+                ('tags = {"a", ""}\n', ":1: tags:"),
+                ('ua "ua1" {\n sipp_args = "\'"\n}\n', ":2: sipp_args: a quote"),
+                ('ua "ua7" { sipp_args = "-x" }\n', ": ua \"ua7\": the test has no such UA"),
+                ('ua "ua1" { }\nua "ua1" { }\n', ":2: "),
                 (b"timeout = \xff\n", ":1: "),
                 (b"\x00", ": "),
         )):
