@@ -6,16 +6,23 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/errno.h>
+#include <netlink/handlers.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/socket.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "src/base/memory.h"
+
+#define OPERSTATE_UP 6 /* IF_OPER_UP in linux/if.h, which does not go together with net/if.h */
 
 /* All outer ends have the same address, as Calico does it: nothing is bridged, a fixed one makes captures
  * alike, and udev leaves alone what was set at creation but replaces what the kernel drew. */
@@ -278,6 +285,71 @@ int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int 
     memcpy(ret_outer_mac, outer_mac, MAC_LENGTH);
     memcpy(ret_inner_mac, inner_mac, MAC_LENGTH);
     return 0;
+}
+
+static int is_up(struct netlink *nl, const char *device, struct error **ret)
+{
+    cleanup_link struct rtnl_link *link = get(nl, device, ret);
+
+    return link ? rtnl_link_get_operstate(link) == OPERSTATE_UP : -1;
+}
+
+static int ignore(struct nl_msg *message, void *user)
+{
+    (void)message;
+    (void)user;
+    return NL_OK;
+}
+
+/* A socket that becomes readable when any device changes; NULL on failure. */
+static struct nl_sock *open_events(struct error **ret)
+{
+    struct nl_sock *events = nl_socket_alloc();
+    int result = events ? nl_connect(events, NETLINK_ROUTE) : -NLE_NOMEM;
+
+    if (result == 0)
+        result = nl_socket_add_memberships(events, RTNLGRP_LINK, 0);
+    if (result == 0)
+        result = nl_socket_set_nonblocking(events);
+    if (result == 0) {
+        nl_socket_disable_seq_check(events);
+        result = nl_socket_modify_cb(events, NL_CB_VALID, NL_CB_CUSTOM, ignore, NULL);
+    }
+    if (result == 0)
+        return events;
+    nl_socket_free(events);
+    netlink_failed(NULL, result, ret, "cannot wait for a device");
+    return NULL;
+}
+
+static int await_event(struct netlink *nl, struct nl_sock *events, const char *device, int timeout_ms,
+                       struct error **ret)
+{
+    int up;
+
+    while ((up = is_up(nl, device, ret)) == 0) {
+        struct pollfd readable = {.fd = nl_socket_get_fd(events), .events = POLLIN};
+
+        if (poll(&readable, 1, timeout_ms) <= 0)
+            return error_sys(ret, ERROR_FAILED, ETIMEDOUT, "device %s", device);
+        (void)nl_recvmsgs_default(events); /* too many for the socket are as good as one */
+    }
+    return up < 0 ? -1 : 0;
+}
+
+int link_await_up(struct netlink *nl, const char *device, int timeout_ms, struct error **ret)
+{
+    int up = is_up(nl, device, ret), result; /* mostly it is by now, and this question alone makes it so */
+    struct nl_sock *events;
+
+    if (up)
+        return up < 0 ? -1 : 0;
+    events = open_events(ret);
+    if (!events)
+        return -1;
+    result = await_event(nl, events, device, timeout_ms, ret);
+    nl_socket_free(events);
+    return result;
 }
 
 int link_forward(struct netlink *nl, const char *device, struct error **ret)

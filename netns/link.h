@@ -36,6 +36,10 @@ int link_add_dummy(struct netlink *nl, const char *name, const char **ret_kind, 
 int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int netns,
                   uint8_t ret_outer_mac[MAC_LENGTH], uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret);
 
+/* Waits, for `timeout_ms` at most, until the device takes packets. One end of a veth pair does not as soon as
+ * the other is up, but when a kernel thread has told it: what is sent before is lost. */
+int link_await_up(struct netlink *nl, const char *device, int timeout_ms, struct error **ret);
+
 /* Has the kernel forward IPv4 packets that come in over `device`, but only those whose source it would itself
  * send over that device (RFC 3704 2.2, strict: unless net.ipv4.conf.all.rp_filter is 2). By netlink, as
  * /proc/sys is read-only in some containers. */

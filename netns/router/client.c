@@ -261,6 +261,12 @@ void router_client_pod_remove(struct router_client *client, const char *run_id,
     ask(client, pod_request(ROUTER_POD_REMOVE, run_id), -1, 0, (struct pending){.done = done, .user = user});
 }
 
+void router_client_pod_up(struct router_client *client, const char *run_id,
+                          void (*done)(void *user, const struct error *error), void *user)
+{
+    ask(client, pod_request(ROUTER_POD_UP, run_id), -1, 0, (struct pending){.done = done, .user = user});
+}
+
 void router_client_address_add(struct router_client *client, const char *run_id, const char *address,
                                bool shared, void (*done)(void *user, const struct error *error), void *user)
 {

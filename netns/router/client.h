@@ -40,6 +40,10 @@ void router_client_pod_add(struct router_client *client, const char *run_id, int
 void router_client_pod_remove(struct router_client *client, const char *run_id,
                               void (*done)(void *user, const struct error *error), void *user);
 
+/* Tells, once the pod's end is up, when the router's takes packets for it, too. */
+void router_client_pod_up(struct router_client *client, const char *run_id,
+                          void (*done)(void *user, const struct error *error), void *user);
+
 /* Claims an IPv4 address (text) for the pod, and routes it there; wire.h tells who reaches it. It is free
  * again once the pod is removed. */
 void router_client_address_add(struct router_client *client, const char *run_id, const char *address,

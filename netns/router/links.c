@@ -22,6 +22,7 @@
 #include "src/base/text.h"
 
 #define MOST_PODS 4096
+#define UP_MS     2000 /* it takes one at most, unless the host is busy */
 
 static_assert(MAC_LENGTH == ROUTER_MAC_LENGTH, "an Ethernet address is one");
 
@@ -109,6 +110,13 @@ int links_remove_pod(struct router *router, const char *run_id, struct error **r
     addresses_release(router, pod);
     *pod = router->pods[--router->pod_count];
     return 0;
+}
+
+int links_await_pod(struct router *router, const char *run_id, struct error **ret)
+{
+    struct pod *pod = links_find_pod(router, run_id, ret);
+
+    return pod ? link_await_up(router->nl, pod->veth, UP_MS, ret) : -1;
 }
 
 void links_undo_all(struct router *router)

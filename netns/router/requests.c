@@ -44,6 +44,14 @@ static int handle_pod_remove(struct router *router, const struct router_request 
     return links_remove_pod(router, request->run_id, ret);
 }
 
+static int handle_pod_up(struct router *router, const struct router_request *request, int fd,
+                         struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    (void)reply;
+    return links_await_pod(router, request->run_id, ret);
+}
+
 static int handle_address_add(struct router *router, const struct router_request *request, int fd,
                               struct router_reply *reply, struct error **ret)
 {
@@ -56,6 +64,7 @@ static const struct entry table[ROUTER_TYPES] = {
     [ROUTER_HELLO] = {.phase = PHASE_START, .descriptor = false, .handle = handle_hello},
     [ROUTER_POD_ADD] = {.phase = PHASE_GREETED, .descriptor = true, .handle = handle_pod_add},
     [ROUTER_POD_REMOVE] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_pod_remove},
+    [ROUTER_POD_UP] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_pod_up},
     [ROUTER_ADDRESS_ADD] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_address_add},
 };
 

@@ -48,6 +48,7 @@ struct pod *links_find_pod(const struct router *router, const char *run_id, stru
 int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                   struct error **ret);
 int links_remove_pod(struct router *router, const char *run_id, struct error **ret);
+int links_await_pod(struct router *router, const char *run_id, struct error **ret);
 void links_undo_all(struct router *router);
 
 /* addresses.c */

@@ -39,6 +39,7 @@ static const struct {
     [ROUTER_HELLO] = {.name = "hello", .length = sizeof(struct wire_hello)},
     [ROUTER_POD_ADD] = {.name = "pod add", .length = sizeof(struct wire_pod)},
     [ROUTER_POD_REMOVE] = {.name = "pod remove", .length = sizeof(struct wire_pod)},
+    [ROUTER_POD_UP] = {.name = "pod up", .length = sizeof(struct wire_pod)},
     [ROUTER_ADDRESS_ADD] = {.name = "address add", .length = sizeof(struct wire_address)},
 };
 

@@ -27,6 +27,7 @@ enum router_type {
     ROUTER_ADDRESS_ADD = 4, /* run_id, address, shared: claims an IPv4 address for a pod and routes it there.
                                An address that is not shared is reached by pods with a shared one only, and a
                                shared one by all. Refused if another pod has it, or if it is none for pods */
+    ROUTER_POD_UP = 5,      /* run_id, of a pod whose end is up: answered once packets get there */
     ROUTER_TYPES            /* one more than the last */
 };
 

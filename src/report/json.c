@@ -142,6 +142,7 @@ int results_write_json(const struct results *results, int dir, struct error **re
     json_object_set_new(json, "earlier", strings_json(&results->earlier));
     json_object_set_new(json, "host", host_json());
     json_object_set_new(json, "totals", totals_json(results));
+    json_object_set_new(json, "global", results->global ? test_json(results->global) : json_null());
     json_object_set_new(json, "tests", tests);
     text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     json_decref(json);
@@ -176,6 +177,8 @@ void results_listed_folders(int dir, struct strings *ret_folders)
     json = json_loadb(text, length, 0, NULL);
     json_array_foreach(json_object_get(json, "tests"), i, test)
         add_listed(json_string_value(json_object_get(test, "folder")), ret_folders);
+    test = json_object_get(json, "global");
+    add_listed(json_string_value(json_object_get(test, "folder")), ret_folders);
     json_array_foreach(json_object_get(json, "earlier"), i, test)
         add_listed(json_string_value(test), ret_folders);
     json_decref(json);

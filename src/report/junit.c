@@ -109,6 +109,12 @@ static void add_test(struct buffer *out, const struct results *results, const st
     buffer_addf(out, "    </testcase>\n");
 }
 
+/* Then GLOBAL is a test case: these files have no other place for it. */
+static bool global_failed(const struct results *results)
+{
+    return results->global && results->global->verdict == VERDICT_FAIL;
+}
+
 static void add_counts(struct buffer *out, const struct results *results)
 {
     size_t failures = 0, errors = 0;
@@ -117,8 +123,10 @@ static void add_counts(struct buffer *out, const struct results *results)
         failures += is_failure(results->tests[i]);
         errors += is_error(results->tests[i]);
     }
+    errors += global_failed(results);
     buffer_addf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.3f\"",
-                results->count, failures, errors, results_count(results, VERDICT_SKIP), results->duration_s);
+                results->count + global_failed(results), failures, errors,
+                results_count(results, VERDICT_SKIP), results->duration_s);
 }
 
 char *junit_text(const struct results *results, const char *folder)
@@ -142,6 +150,8 @@ char *junit_text(const struct results *results, const char *folder)
     buffer_addf(&out, ">\n");
     for (size_t i = 0; i < results->count; i++)
         add_test(&out, results, results->tests[i], folder);
+    if (global_failed(results))
+        add_test(&out, results, results->global, folder);
     buffer_addf(&out, "  </testsuite>\n</testsuites>\n");
     buffer_add(&out, "", 1);
     return (char *)out.data;

@@ -64,6 +64,8 @@ void test_result_free(struct test_result *test)
 
 static void forget_tests(struct results *results)
 {
+    test_result_free(results->global);
+    results->global = NULL;
     for (size_t i = 0; i < results->count; i++)
         test_result_free(results->tests[i]);
     free(results->tests);
@@ -76,6 +78,8 @@ void results_next_pass(struct results *results)
     for (size_t i = 0; i < results->count; i++)
         if (results->tests[i]->folder)
             strings_add(&results->earlier, results->tests[i]->folder);
+    if (results->global && results->global->folder)
+        strings_add(&results->earlier, results->global->folder);
     forget_tests(results);
     results->pass++;
 }

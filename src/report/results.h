@@ -60,6 +60,7 @@ struct results {
     size_t planned;
     struct test_result **tests;
     size_t count;
+    struct test_result *global; /* GLOBAL, NULL: there is none */
 };
 
 /* Takes the test. */

@@ -175,14 +175,24 @@ void groups_free(struct groups *groups)
     free(groups);
 }
 
-void groups_interrupt(struct groups *groups, const char *why)
+static void stop(struct groups *groups, void (*fn)(struct test_run *run, const char *why), const char *why)
 {
     groups->stopped = true;
     for (size_t i = groups->count; i > 0; i--)
         if (groups->members[i - 1].run)
-            test_run_interrupt(groups->members[i - 1].run, why);
+            fn(groups->members[i - 1].run, why);
     if (groups->phase == PHASE_PAUSE)
         step_later(groups, 0);
+}
+
+void groups_interrupt(struct groups *groups, const char *why)
+{
+    stop(groups, test_run_interrupt, why);
+}
+
+void groups_fail(struct groups *groups, const char *why)
+{
+    stop(groups, test_run_fail, why);
 }
 
 void groups_hurry(struct groups *groups)

@@ -20,5 +20,7 @@ void groups_free(struct groups *groups);
 
 /* Starts no more tests, and interrupts those that run; what is prepared is cleaned in reverse order. */
 void groups_interrupt(struct groups *groups, const char *why);
+/* The same, but those that run have failed. */
+void groups_fail(struct groups *groups, const char *why);
 /* What runs is killed, and no other script is started. */
 void groups_hurry(struct groups *groups);

@@ -12,11 +12,45 @@
 
 #define GATEWAY "169.254.1.1"
 
+/* One reply less is due; NULL if nobody waits for it any more. */
+static struct pod *take_reply(struct pod_link *link)
+{
+    struct pod *pod = link->pod;
+
+    if (--link->due)
+        return pod;
+    free(link);
+    if (pod)
+        pod->link = NULL;
+    return pod;
+}
+
+static struct pod_link *new_link(struct pod *pod)
+{
+    pod->link = memory_new(sizeof *pod->link);
+    *pod->link = (struct pod_link){.pod = pod, .due = 1};
+    return pod->link;
+}
+
+static void on_up(void *user, const struct error *error)
+{
+    struct pod *pod = take_reply(user);
+
+    if (pod)
+        pod_report_up(pod, error);
+}
+
+/* The pod's end is up; what comes from outside would be lost until the router's is, too. */
 static void on_started(void *user, const struct error *error, const uint8_t *payload, size_t length)
 {
+    struct pod *pod = user;
+
     (void)payload;
     (void)length;
-    pod_report_up(user, error);
+    if (error || !pod->routed)
+        pod_report_up(pod, error);
+    else if (!pod->stopping)
+        router_client_pod_up(pod->host->router, pod->run_id, on_up, new_link(pod));
 }
 
 static void add_addresses(const struct pod *pod, struct interface_message *dummy)
@@ -65,19 +99,6 @@ void pod_network_start_when_ready(struct pod *pod)
     wire_client_send(pod->client, CTL_STARTPOD, json, strlen(json), on_started, pod);
 }
 
-/* One reply less is due; NULL if nobody waits for it any more. */
-static struct pod *take_reply(struct pod_link *link)
-{
-    struct pod *pod = link->pod;
-
-    if (--link->due)
-        return pod;
-    free(link);
-    if (pod)
-        pod->link = NULL;
-    return pod;
-}
-
 static void on_claimed(void *user, const struct error *error)
 {
     struct pod *pod = take_reply(user);
@@ -121,8 +142,6 @@ void pod_network_link(struct pod *pod)
         pod_network_start_when_ready(pod);
         return;
     }
-    pod->link = memory_new(sizeof *pod->link);
-    *pod->link = (struct pod_link){.pod = pod, .due = 1};
-    router_client_pod_add(pod->host->router, pod->run_id, pod->network_namespace, on_linked, pod->link);
+    router_client_pod_add(pod->host->router, pod->run_id, pod->network_namespace, on_linked, new_link(pod));
     pod->known_to_router = true;
 }

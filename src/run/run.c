@@ -15,6 +15,7 @@
 #include "src/base/process.h"
 #include "src/report/junit.h"
 #include "src/run/environment.h"
+#include "src/run/global.h"
 #include "src/run/groups.h"
 #include "src/run/limits.h"
 #include "src/run/renderer.h"
@@ -38,6 +39,8 @@ struct run {
     struct error *lost; /* the router ended: no more tests can be run */
     struct keywords_replacements replacements;
     struct turns turns;
+    struct addresses addresses;
+    struct global *global;     /* from before the first test to after the last, NULL: none */
     struct schedule *schedule; /* one of these two while tests run */
     struct groups *groups;
     struct log *log; /* of the whole run, NULL: none */
@@ -145,6 +148,15 @@ static int take_replacements(struct run *run, struct error **ret)
     return keywords_replacements_check(&run->replacements, run->suite.tests, run->suite.test_count, ret);
 }
 
+/* Where no other DUT is named, GLOBAL's pod is where it is, for all tests. */
+static void plan_global(struct run *run)
+{
+    if (!run->suite.global || run->suite.dut || run->context.dut)
+        return;
+    run->context.dut = SUITE_DUT_ADDRESS;
+    run->context.addresses = &run->addresses;
+}
+
 static int prepare(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct rlimit descriptors;
@@ -179,6 +191,7 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,
     };
+    plan_global(run);
     environment_copy(&run->environment);
     run->context.envs = run->environment.list;
     run->context.env_count = run->environment.count;
@@ -189,6 +202,8 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
 
 static void interrupt(struct run *run, const char *why)
 {
+    if (run->global)
+        global_interrupt(run->global, why);
     if (run->schedule)
         schedule_interrupt(run->schedule, why);
     if (run->groups)
@@ -197,6 +212,8 @@ static void interrupt(struct run *run, const char *why)
 
 static void hurry(struct run *run)
 {
+    if (run->global)
+        global_hurry(run->global);
     if (run->schedule)
         schedule_hurry(run->schedule);
     if (run->groups)
@@ -232,7 +249,12 @@ static void on_router_lost(void *user, const struct error *why)
 
 static void on_all_ended(void *user)
 {
-    loop_quit(((struct run *)user)->loop);
+    struct run *run = user;
+
+    if (run->global)
+        global_finish(run->global);
+    else
+        loop_quit(run->loop);
 }
 
 /* Tests at once: more than one only if each has a DUT of its own, unless it is asked for. */
@@ -240,7 +262,7 @@ static size_t wanted_jobs(const struct run *run)
 {
     if (run->options->jobs)
         return run->options->jobs;
-    return run->context.dut ? 1 : limits_auto_jobs();
+    return run->context.dut && !run->context.addresses ? 1 : limits_auto_jobs();
 }
 
 static size_t allowed(const struct run *run, size_t wanted)
@@ -255,7 +277,7 @@ static size_t allowed(const struct run *run, size_t wanted)
     return wanted;
 }
 
-static void start_tests(struct run *run)
+static void plan_tests(struct run *run)
 {
     const struct run_options *options = run->options;
     size_t total = options->total ? options->total : run->suite.test_count * options->repeat;
@@ -263,6 +285,13 @@ static void start_tests(struct run *run)
     turns_open(&run->turns, &run->context, &run->suite, &run->results, total, options->random,
                run->results.seed + run->results.pass);
     run->results.planned = run->turns.count;
+}
+
+static void start_tests(void *user)
+{
+    struct run *run = user;
+    const struct run_options *options = run->options;
+
     if (options->group) {
         struct groups_options groups = {
             .size = allowed(run, options->group),
@@ -281,6 +310,37 @@ static void start_tests(struct run *run)
     }
 }
 
+/* ---- GLOBAL ---- */
+
+static void on_global_lost(void *user, const char *why)
+{
+    struct run *run = user;
+    cleanup_free char *text = text_format("GLOBAL: %s", why);
+
+    fprintf(stderr, "sippod: %s\n", text);
+    if (run->schedule)
+        schedule_fail(run->schedule, text);
+    if (run->groups)
+        groups_fail(run->groups, text);
+}
+
+static void on_global_ended(void *user, struct test_result *result)
+{
+    struct run *run = user;
+
+    run->global = NULL;
+    run->results.global = result;
+    if (!run->schedule && !run->groups)
+        fputs("sippod: no test was run, as GLOBAL was not ready\n", stderr);
+    loop_quit(run->loop);
+}
+
+static const struct global_callbacks global_callbacks = {
+    .ready = start_tests,
+    .lost = on_global_lost,
+    .ended = on_global_ended,
+};
+
 /* Runs the loop until they have all ended. */
 static int run_pass(struct run *run, struct error **ret)
 {
@@ -288,12 +348,14 @@ static int run_pass(struct run *run, struct error **ret)
 
     run->started_ns = loop_now_ns();
     run->results.started = time(NULL);
-    start_tests(run);
+    plan_tests(run);
+    if (run->suite.global)
+        run->global = global_start(&run->context, &global_callbacks, run);
+    else
+        start_tests(run);
     result = loop_run(run->loop, ret);
-    schedule_free(run->schedule);
-    groups_free(run->groups);
-    run->schedule = NULL;
-    run->groups = NULL;
+    schedule_free(steal_pointer(&run->schedule));
+    groups_free(steal_pointer(&run->groups));
     return result;
 }
 
@@ -304,7 +366,7 @@ static int exit_code(const struct run *run)
 
     if (run->signal)
         return 128 + run->signal;
-    if (run->lost)
+    if (run->lost || (run->results.global && run->results.global->verdict == VERDICT_FAIL))
         return 1;
     return failed != run->options->fail_expected ? 1 : 0;
 }

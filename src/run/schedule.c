@@ -151,6 +151,12 @@ void schedule_interrupt(struct schedule *schedule, const char *why)
     for_all(schedule, test_run_interrupt, why);
 }
 
+void schedule_fail(struct schedule *schedule, const char *why)
+{
+    schedule->stopped = true;
+    for_all(schedule, test_run_fail, why);
+}
+
 static void hurry(struct test_run *run, const char *why)
 {
     (void)why;

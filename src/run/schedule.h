@@ -20,5 +20,7 @@ void schedule_free(struct schedule *schedule);
 
 /* Starts no more tests, and interrupts those that run. */
 void schedule_interrupt(struct schedule *schedule, const char *why);
+/* The same, but those that run have failed. */
+void schedule_fail(struct schedule *schedule, const char *why);
 /* What runs is killed, and no other script is started. */
 void schedule_hurry(struct schedule *schedule);

@@ -41,8 +41,8 @@ static void enter(struct test_run *run, enum state state, double took_s, double 
         abort(); /* a fault of the program, not of the suite */
     run->state = state;
     strings_add(&run->result->states, state_name(state));
-    if (state != STATE_NOT_READY ||
-        !run->no_room) /* else it may yet have another turn: the schedule's to tell */
+    if (state != STATE_NOT_READY || !run->no_room ||
+        run->context->is_global) /* a test may yet have another turn: the schedule's to tell */
         progress_state(run->context->progress, &line);
     log_line(run->log, LOG_LEVEL_INFO, "%s%s%s", line.state, reason ? ": " : "", reason ? reason : "");
 }
@@ -83,6 +83,8 @@ static void end(struct test_run *run)
     rollback_free(run->rollback);
     run_folder_close(&run->folder);
     third_party_free(&run->third_party);
+    if (run->addresses.count) /* the router has been told before that the pod is gone */
+        addresses_give_back(run->context->addresses, &run->addresses);
     free(run->why);
     suite_test_free(run->test);
     free(run);
@@ -317,6 +319,11 @@ void test_run_interrupt(struct test_run *run, const char *why)
     test_cut_off(run, why);
 }
 
+void test_run_fail(struct test_run *run, const char *why)
+{
+    test_cut_off(run, why);
+}
+
 void test_run_hurry(struct test_run *run)
 {
     run->hurry = true;
@@ -341,6 +348,13 @@ static void describe_uas(struct test_run *run)
         };
 }
 
+static int check_addresses(const struct test_run *run, struct error **ret)
+{
+    if (!run->context->addresses || run->context->is_global || run->addresses.count)
+        return 0;
+    return error_sys(ret, ERROR_FAILED, EAGAIN, "the tests that run have all addresses of 198.18.0.0/15");
+}
+
 static void prepare(void *user)
 {
     struct test_run *run = user;
@@ -349,7 +363,7 @@ static void prepare(void *user)
 
     run->timer = NULL;
     run->entered_ns = loop_now_ns();
-    if (test_prepare_folder(run, &error) < 0) {
+    if (check_addresses(run, &error) < 0 || test_prepare_folder(run, &error) < 0) {
         enter(run, STATE_PREPARING, -1, -1, NULL);
         test_not_ready(run, error);
         return;
@@ -380,6 +394,8 @@ struct test_run *test_run_start(const struct test_context *context, const struct
     run->result->name = text_copy(test->name);
     run->result->run_id = text_copy("");
     run->result->outcome = OUTCOME_NOT_READY;
+    if (context->addresses && !context->is_global)
+        addresses_take(context->addresses, run->test, &run->addresses);
     describe_uas(run);
     run->entered_ns = loop_now_ns();
     enter(run, STATE_CREATED, -1, -1, NULL);

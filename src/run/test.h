@@ -5,6 +5,7 @@
 #include "src/base/log.h"
 #include "src/report/progress.h"
 #include "src/report/results.h"
+#include "src/run/addresses.h"
 #include "src/run/folder.h"
 #include "src/run/host.h"
 #include "src/run/sipp.h"
@@ -34,7 +35,9 @@ struct test_context {
     unsigned dut_port;                 /* where the suite's DUT answers */
     bool pcap, classic_pcap;           /* capture packets; in the classic format */
     bool verbose, dry_run;
-    double timeout_s; /* of a whole test, 0: none */
+    double timeout_s;            /* of a whole test, 0: none */
+    bool is_global;              /* it is no test, but GLOBAL */
+    struct addresses *addresses; /* tests share a network with GLOBAL, where `dut` is; NULL: they do not */
 };
 
 struct test_run;
@@ -44,6 +47,8 @@ struct test_callbacks {
     void (*ready)(void *user);
     /* It is SUCCESS or FAIL, and waits for test_run_clean(). NULL: it does not wait. */
     void (*ran)(void *user);
+    /* Its pod has ended while it waited; it goes on waiting, to be cleaned. NULL: nobody has to know. */
+    void (*lost)(void *user, const char *why);
     /* Called once: it is CLEAN, DIRTY or NOT READY and nothing of it is left but its results, which the
      * callee takes. `no_room`: it is NOT READY only because the host had no room for another pod. The object
      * is freed. */
@@ -62,6 +67,9 @@ void test_run_clean(struct test_run *run);
 /* Ends it early, with its rollback; after.sh is run where before.sh was started. A test that waits goes on
  * waiting, to be cleaned. */
 void test_run_interrupt(struct test_run *run, const char *why);
+
+/* The same, but it is this test's failure: not INTERRUPTED. */
+void test_run_fail(struct test_run *run, const char *why);
 
 /* What runs is killed, and no other script is started. */
 void test_run_hurry(struct test_run *run);

@@ -128,7 +128,7 @@ static int find_files(const struct test_run *run, struct strings *ret_names, str
     for (size_t i = 0; i < names.count; i++)
         if (is_rendered(names.list[i]))
             strings_add(ret_names, names.list[i]);
-    return run->context->suite->dut ? copy_dut(run, ret_names, ret) : 0;
+    return run->context->suite->dut && !run->context->is_global ? copy_dut(run, ret_names, ret) : 0;
 }
 
 /* ---- rendering ---- */

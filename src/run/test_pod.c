@@ -74,9 +74,15 @@ static void on_pod_up(void *user, const struct error *error)
 static void on_pod_lost(void *user, const struct error *why)
 {
     struct test_run *run = user;
+    cleanup_free char *text = text_format("the pod has ended: %s", error_text(why));
 
     run->pod_lost = true;
-    log_line(run->log, LOG_LEVEL_ERROR, "the pod has ended: %s", error_text(why));
+    log_line(run->log, LOG_LEVEL_ERROR, "%s", text);
+    if (!run->held)
+        return;
+    test_cut_off(run, text);
+    if (run->callbacks->lost)
+        run->callbacks->lost(run->user, text);
 }
 
 static void on_notice(void *user, const char *text)
@@ -108,28 +114,46 @@ static void undo_pod(void *user)
     pod_stop(run->pod, on_pod_stopped, run);
 }
 
-int test_prepare_pod(struct test_run *run, struct error **ret)
+/* A test reaches the DUT and GLOBAL all tests, wherever they share a network; else nobody has any way out. */
+static int start_pod(struct test_run *run, const struct mounts_plan *mounts, struct error **ret)
 {
-    const struct mounts_plan *shared = run->context->mounts;
-    struct mounts_plan mounts = {.mode = shared->mode};
-    struct pod_config config = {.mounts = &mounts, .address_count = run->test->ua_count};
+    static const char *const all_tests[] = {SUITE_NETWORK};
+    const struct test_context *context = run->context;
+    struct pod_config config = {
+        .mounts = mounts,
+        .address_count = run->test->ua_count,
+        .routed = context->addresses != NULL,
+        .shared = context->addresses && context->is_global,
+        .reach = context->is_global ? all_tests : &context->dut,
+        .reach_count = context->addresses ? 1 : 0,
+    };
     cleanup_free const char **addresses = memory_array(NULL, run->test->ua_count + 1, sizeof *addresses);
 
     for (size_t i = 0; i < run->test->ua_count; i++)
         addresses[i] = run->test->uas[i].address;
-    if (run->context->suite->dut)
+    if (context->is_global ? context->addresses != NULL : context->suite->dut != NULL)
         addresses[config.address_count++] = SUITE_DUT_ADDRESS;
+    memcpy(config.run_id, run->folder.run_id, sizeof config.run_id);
+    config.addresses = addresses;
+    run->pod = pod_start(context->host, &config, &pod_callbacks, run, ret);
+    return run->pod ? 0 : -1;
+}
+
+int test_prepare_pod(struct test_run *run, struct error **ret)
+{
+    const struct mounts_plan *shared = run->context->mounts;
+    struct mounts_plan mounts = {.mode = shared->mode};
+    int result;
+
     for (size_t i = 0; i < shared->readable.count; i++)
         strings_add(&mounts.readable, shared->readable.list[i]);
     for (size_t i = 0; i < shared->writable.count; i++)
         strings_add(&mounts.writable, shared->writable.list[i]);
     strings_add(&mounts.writable, run->folder.path);
-    memcpy(config.run_id, run->folder.run_id, sizeof config.run_id);
-    config.addresses = addresses;
-    run->pod = pod_start(run->context->host, &config, &pod_callbacks, run, ret);
+    result = start_pod(run, &mounts, ret);
     strings_free(&mounts.readable);
     strings_free(&mounts.writable);
-    if (!run->pod)
+    if (result < 0)
         return -1;
     rollback_push(run->rollback, "pod", undo_pod, run);
     return 0;

@@ -20,6 +20,7 @@ struct test_run {
     enum state state;
     struct test_result *result;
     struct rollback *rollback;
+    struct address_blocks addresses; /* that its UAs are in, where tests share a network */
     struct run_folder folder;
     struct third_party third_party; /* from 3pcc.txt */
     struct log *log, *launch_log;

@@ -152,7 +152,7 @@ void test_prepare_dut(struct test_run *run)
         test_ready(run);
         return;
     }
-    if (!context->suite->dut) {
+    if (!context->suite->dut || context->is_global) {
         test_prepare_scripts(run);
         return;
     }

@@ -93,7 +93,8 @@ void scenario_free(struct scenario *scenario);
  * 2544), names that say the same number (ua1, ua01) or too large a one take what is free. */
 void suite_assign_addresses(struct test *test);
 
-/* The address of a DUT that the suite starts. */
+/* Where all addresses are, and the one of a DUT that the suite starts. */
+#define SUITE_NETWORK     "198.18.0.0/15"
 #define SUITE_DUT_ADDRESS "198.18.0.1"
 
 /* Whom UACs call, and {{dut.host}}: the suite's DUT, else test_called(); NULL: nobody. */

@@ -53,6 +53,7 @@ RUN = {
     "earlier": list_of(like(r"[^/]+/[a-z]{6}")),
     "host": lambda value: isinstance(value, dict),
     "totals": lambda value: isinstance(value, dict),
+    "global": or_null(lambda value: isinstance(value, dict)),
     "tests": list_of(lambda value: isinstance(value, dict)),
 }
 TOTALS = {name: whole for name in ("total", "pass", "fail", "flaky", "skip")}
@@ -125,6 +126,10 @@ def check_results(results, inverted=False):
     faults += check_fields("totals", totals, TOTALS)
     for test in tests:
         faults += check_test(test)
+    if results["global"]:
+        faults += check_test(results["global"])
+        if results["global"]["index"] != 0 or results["global"]["uas"]:
+            faults.append("global: an index, or UAs")
     if faults:
         return faults
     if totals["total"] != len(tests):

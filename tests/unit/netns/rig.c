@@ -212,6 +212,12 @@ int remove_pod(struct router *router, const char *run_id)
     return answer(router);
 }
 
+int await_pod(struct router *router, const char *run_id)
+{
+    router_client_pod_up(router->client, run_id, on_done, router);
+    return answer(router);
+}
+
 int claim(struct router *router, const char *run_id, const char *address, bool shared)
 {
     router_client_address_add(router->client, run_id, address, shared, on_done, router);

@@ -59,4 +59,5 @@ void ends_with(struct router *router, int exit_code, const char *words);
 int add(struct router *router, const char *run_id, int network);
 int add_pod(struct router *router, const char *run_id, const struct child *pod);
 int remove_pod(struct router *router, const char *run_id);
+int await_pod(struct router *router, const char *run_id);
 int claim(struct router *router, const char *run_id, const char *address, bool shared);

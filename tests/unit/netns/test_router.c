@@ -126,6 +126,24 @@ static void test_pods(void **state)
     kill_child(&second);
 }
 
+static void test_pod_that_is_not_up(void **state)
+{
+    struct child pod = new_pod();
+    struct router router;
+
+    (void)state;
+    start_greeted(&router);
+    assert_int_equal(await_pod(&router, "abcdef"), -1);
+    assert_non_null(strstr(router.error->text, "no pod abcdef"));
+    assert_int_equal(add_pod(&router, "abcdef", &pod), 0);
+    assert_int_equal(await_pod(&router, "abcdef"), -1); /* nobody raises its end */
+    assert_int_equal(router.error->sys, ETIMEDOUT);
+    assert_int_equal(run_in(&pod, raise_eth0), 0);
+    assert_int_equal(await_pod(&router, "abcdef"), 0);
+    stop(&router);
+    kill_child(&pod);
+}
+
 static void test_foreign_namespaces(void **state)
 {
     struct child pod = new_pod();
@@ -332,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_pod_that_is_not_up),
         cmocka_unit_test(test_foreign_namespaces),
         cmocka_unit_test(test_namespace_of_another),
         cmocka_unit_test(test_not_its_own_network),

@@ -124,6 +124,8 @@ static struct host new_host(struct router *router, const char *run_id, bool shar
     if (claim(router, run_id, addresses[0], shared) < 0)
         fail_msg("%s", error_text(router->error));
     set_up_pod(&host, addresses, router->mac);
+    if (await_pod(router, run_id) < 0)
+        fail_msg("%s", error_text(router->error));
     return host;
 }
 

@@ -15,6 +15,7 @@ static const struct router_request requests[] = {
     {.type = ROUTER_HELLO, .serial = UINT32_MAX, .version = UINT32_MAX},
     {.type = ROUTER_POD_ADD, .serial = 2, .run_id = "azbycx"},
     {.type = ROUTER_POD_REMOVE, .serial = 0, .run_id = "aaaaaa"},
+    {.type = ROUTER_POD_UP, .serial = 3, .run_id = "qwerty"},
     {.type = ROUTER_ADDRESS_ADD, .serial = 5, .run_id = "zzzzzz", .address = {198, 18, 0, 1}, .shared = true},
     {.type = ROUTER_ADDRESS_ADD, .serial = 6, .run_id = "azbycx", .address = {255, 0, 1, 2}},
 };
@@ -101,7 +102,7 @@ static void test_flag(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         uint8_t bytes[ROUTER_REQUEST_MOST];
-        size_t length = router_request_encode(&requests[4], bytes);
+        size_t length = router_request_encode(&requests[5], bytes);
 
         memcpy(bytes + 20, &wrong[i], sizeof wrong[i]);
         refused(bytes, length, "flag");

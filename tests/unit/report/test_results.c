@@ -110,7 +110,8 @@ static void test_empty(void **state)
     scene->results.suite = text_copy("/suite");
     write_and_read(scene);
     FIELDS(scene->json, "schema:i", "sippod:s", "suite:s", "started:s", "duration_s:r", "exit_code:i",
-           "partial:b", "dry_run:b", "seed:n", "loop:i", "earlier:a", "host:o", "totals:o", "tests:a");
+           "partial:b", "dry_run:b", "seed:n", "loop:i", "earlier:a", "host:o", "totals:o", "global:n",
+           "tests:a");
     FIELDS(json_object_get(scene->json, "host"), "name:s", "kernel:s", "machine:s", "uid:i");
     FIELDS(json_object_get(scene->json, "totals"), "total:i", "pass:i", "fail:i", "flaky:i", "skip:i");
     assert_int_equal(number_of(scene->json, "schema"), 1);
