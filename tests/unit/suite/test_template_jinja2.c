@@ -257,6 +257,8 @@ static void test_same_as_jinja2(void **state)
         cleanup_buffer struct buffer text = {0};
 
         generate(&text);
+        if (!text.length)
+            continue; /* an empty file is no question */
         compared += compare(&text, keywords, kinds);
     }
     /* It was no empty exercise. */
