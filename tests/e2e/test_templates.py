@@ -133,6 +133,19 @@ class Rendered(TemplateCase):
         for name, test in self.results_by_name().items():
             self.assertEqual((self.run_folder(test) / "note").read_text(), f"{name} <198.18.1.0>\n")
 
+    def test_keywords_of_the_command_line(self):
+        """In plain files and in others, of any kind."""
+        files = {**suites.CALL, "plain.sh": "{{ custom_transport }} {{ own.a.b }} {{ dut.host }} {{ own.c }}",
+                 "other.sh": "{% for n in list %}{{ n }},{% endfor %}{{ custom_transport|upper }} {{ own.a.b }}"}
+        suites.write_test(self.folder / "suite", "one", files)
+        self.me.own(self.folder)
+        run = self.sippod("suite", "--keep", "all", "--keyword-replacement-values",
+                          '{"custom_transport": "tcp", "list": [1, null, "x"], "own": {"c": "see", "a": 1}}',
+                          "--set", "own.a.b=x=y", "--set", "dut.host=198.18.1.0")
+        self.assertExit(run, 0)
+        self.assertEqual((self.run_folder() / "plain.sh").read_text(), "tcp x=y 198.18.1.0 see")
+        self.assertEqual((self.run_folder() / "other.sh").read_text(), "1,None,x,TCP x=y")
+
     def test_nothing_is_started_without_need(self):
         """A suite of plain keywords works where there is no python3 at all."""
         suites.write_test(self.folder / "suite", "one", before="echo {{ test.name }}\n")
