@@ -108,6 +108,16 @@ class AllAtOnce(ManyCase):
         self.assertEqual(self.results()["totals"]["pass"], count)
         self.assertEqual(run.err, "")
 
+    def test_five_hundred(self):
+        """A big suite, with as many at once as sippod sees fit."""
+        if not self.me.uid:
+            return  # root is no harder
+        self.make_suite(500)
+        run = self.start("suite", "--jobs", "auto", "--no-pcap", "-q").wait(200)
+        self.assertExit(run, 0)
+        self.assertEqual(self.results()["totals"], {"total": 500, "pass": 500, "fail": 0, "flaky": 0, "skip": 0})
+        self.assertEqual(run.err, "")
+
     def begin_fifty(self):
         self.make_suite(50, suites.ENDLESS, after="touch after\n")
         running = self.start("suite", "--jobs", "50", "--results", "results")
