@@ -27,7 +27,7 @@ static int clean_up(const char *path)
     if (live)
         printf("%s: in use by a live run, left alone\n", path);
     else
-        printf("%s: %zu run folder%s removed\n", path, count, count == 1 ? "" : "s");
+        printf("%s: %zu folder%s removed\n", path, count, count == 1 ? "" : "s");
     return 0;
 }
 

@@ -1,13 +1,12 @@
 #include <getopt.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "sandbox/capabilities.h"
 #include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/cli.h"
 #include "src/run/exec.h"
+#include "src/run/script_capabilities.h"
 
 static const char usage[] =
     "Usage: sippod exec [OPTIONS] [--] COMMAND [ARGUMENT...]\n"
@@ -43,17 +42,13 @@ static int wrong(const char *option, const char *value, const char *what)
     return ERROR_INPUT;
 }
 
-static int add_capabilities(const char *list, struct strings *capabilities)
+static int set_capabilities(const char *list, struct strings *capabilities)
 {
-    cleanup_free char *copy = text_copy(list);
-    char *rest = copy, *name;
+    cleanup_error struct error *error = NULL;
 
-    while ((name = strsep(&rest, ","))) {
-        if (!(capability_by_name(name) & (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))))
-            return wrong("script-caps", list, "it is a list of net_admin and net_raw");
-        strings_add(capabilities, name);
-    }
-    return 0;
+    return script_capabilities_parse(list, capabilities, &error) < 0
+               ? wrong("script-caps", list, error_text(error))
+               : 0;
 }
 
 static int add_writable(const char *path, struct strings *writable)
@@ -84,7 +79,7 @@ static int take_option(int option, const char *value, struct exec_options *exec)
     case OPTION_WRITABLE:
         return add_writable(value, &exec->writable);
     case OPTION_CAPS:
-        return add_capabilities(value, &exec->capabilities);
+        return set_capabilities(value, &exec->capabilities);
     default:
         fputs("sippod: sippod exec --help lists the options\n", stderr);
         return ERROR_INPUT;

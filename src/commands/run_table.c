@@ -1,13 +1,12 @@
 #include "src/commands/run_table.h"
 
-#include <linux/capability.h>
 #include <string.h>
 #include <time.h>
 
-#include "sandbox/capabilities.h"
 #include "src/base/memory.h"
 #include "src/base/words.h"
 #include "src/run/run.h"
+#include "src/run/script_capabilities.h"
 
 #define LONGEST   86400.0 /* seconds */
 #define MOST_JOBS 10000
@@ -71,17 +70,7 @@ static int set_mounts(void *options, const char *value, struct error **ret)
 
 static int set_capabilities(void *options, const char *value, struct error **ret)
 {
-    struct strings *list = &((struct run_options *)options)->script_capabilities;
-    cleanup_free char *copy = text_copy(value);
-    char *rest = copy, *name;
-
-    strings_free(list);
-    while ((name = strsep(&rest, ","))) {
-        if (!(capability_by_name(name) & (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))))
-            return error_set(ret, ERROR_INPUT, "it is a list of net_admin and net_raw");
-        strings_add(list, name);
-    }
-    return 0;
+    return script_capabilities_parse(value, &((struct run_options *)options)->script_capabilities, ret);
 }
 
 static int set_transport(void *options, const char *value, struct error **ret)

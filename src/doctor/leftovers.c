@@ -66,7 +66,7 @@ static void check_folders(const char *results, struct findings *findings)
     }
     count = count_folders(folder, journal);
     findings_addf(findings, FINDING_WARNING, ID, "they take up room, and are in no results.json", mend,
-                  "%zu run folder%s of a killed run in %s", count, count == 1 ? "" : "s", results);
+                  "%zu folder%s of a killed run in %s", count, count == 1 ? "" : "s", results);
 }
 
 /* ---- network devices ---- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "src/base/memory.h"
+#include "src/run/hints.h"
 #include "src/run/output.h"
 
 #define STOP_MS 5000 /* between SIGTERM and SIGKILL */
@@ -16,6 +17,7 @@ struct dut {
     void *user;
     struct log *log;
     struct output output;
+    const struct strings *capabilities;
     struct timer *timer;
     bool ready, stopping;
     void (*done)(void *user);
@@ -45,8 +47,10 @@ static void on_finish_timer(void *user)
 static void explain(const struct dut *dut, const char *what, struct error **ret)
 {
     cleanup_free char *words = output_last(&dut->output);
+    const char *hint = script_hint(words, dut->capabilities);
 
-    error_set(ret, ERROR_FAILED, "%s%s%s", what, words ? ": " : "", words ? words : "");
+    error_set(ret, ERROR_FAILED, "%s%s%s%s%s%s", what, words ? ": " : "", words ? words : "",
+              hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
 }
 
 static void on_output(void *user, bool errors, const uint8_t *data, size_t length)
@@ -135,6 +139,8 @@ static void run(struct dut *dut, const struct dut_config *config)
             },
     };
 
+    if (config->capabilities)
+        container.process.capabilities = *config->capabilities; /* which stay whose they are */
     strings_add(&container.process.args, "sh");
     strings_add(&container.process.args, "dut.sh");
     dut->timer = loop_after(config->loop, (int64_t)DUT_READY_SECONDS * 1000, on_late, dut);
@@ -153,6 +159,7 @@ struct dut *dut_start(const struct dut_config *config, const struct dut_callback
     dut = memory_new(sizeof *dut);
     *dut = (struct dut){
         .loop = config->loop,
+        .capabilities = config->capabilities,
         .port = config->port,
         .callbacks = dut_callbacks,
         .user = user,

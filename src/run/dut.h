@@ -18,6 +18,7 @@ struct dut_config {
     const struct log_style *log_style; /* of dut.log */
     struct environment_message *envs;  /* stay the caller's */
     size_t env_count;
+    const struct strings *capabilities; /* that it gets; NULL: none */
 };
 
 struct dut_callbacks {

@@ -33,6 +33,22 @@ void environment_copy(struct environment *environment)
     }
 }
 
+void environment_set(struct environment *environment, const char *name, const char *value)
+{
+    struct environment_message *variable = environment->list;
+
+    while (variable < environment->list + environment->count && !text_equal(variable->name, name))
+        variable++;
+    if (variable == environment->list + environment->count) {
+        environment->list =
+            memory_array(environment->list, environment->count + 1, sizeof *environment->list);
+        variable = &environment->list[environment->count++];
+        *variable = (struct environment_message){.name = text_copy(name)};
+    }
+    free(variable->value);
+    variable->value = text_copy(value);
+}
+
 void environment_free(struct environment *environment)
 {
     for (size_t i = 0; i < environment->count; i++) {

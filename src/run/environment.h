@@ -13,4 +13,6 @@ struct environment {
 
 /* Variables that are not UTF-8 cannot be passed on (the channel is JSON), and are left out. */
 void environment_copy(struct environment *ret_environment);
+/* In the place of one that is there. */
+void environment_set(struct environment *environment, const char *name, const char *value);
 void environment_free(struct environment *environment);

@@ -158,8 +158,8 @@ static int choose_name(const struct results_folder *results, const char *test, s
     return error_set(ret, ERROR_FAILED, "no free run id in %s/%s", results->path, test);
 }
 
-static int make_folder(const struct results_folder *results, const char *test, struct run_folder *folder,
-                       struct error **ret)
+static int make_folder(const struct results_folder *results, const char *test, mode_t mode,
+                       struct run_folder *folder, struct error **ret)
 {
     cleanup_fd int above = -1;
 
@@ -168,7 +168,7 @@ static int make_folder(const struct results_folder *results, const char *test, s
     above = openat(results->fd, test, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (above < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot open the folder %s/%s", results->path, test);
-    if (mkdirat(above, folder->run_id, 0777) < 0)
+    if (mkdirat(above, folder->run_id, mode) < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot make a folder in %s/%s", results->path, test);
     folder->fd = openat(above, folder->run_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder->fd < 0)
@@ -182,7 +182,7 @@ int run_folder_make(const struct results_folder *results, const struct test *tes
     *folder = (struct run_folder){.fd = -1};
     if (random_text(folder->number, 12, "0123456789", ret) < 0 ||
         choose_name(results, test->name, folder, ret) < 0 ||
-        make_folder(results, test->name, folder, ret) < 0) {
+        make_folder(results, test->name, 0777, folder, ret) < 0) {
         run_folder_close(folder);
         return -1;
     }
@@ -192,6 +192,18 @@ int run_folder_make(const struct results_folder *results, const struct test *tes
     (void)remove_run(results->fd, folder->name, NULL);
     run_folder_close(folder);
     return -1;
+}
+
+int shared_folder_make(const struct results_folder *results, struct run_folder *folder, struct error **ret)
+{
+    *folder = (struct run_folder){.fd = -1};
+    if (choose_name(results, "SHARED", folder, ret) < 0 ||
+        make_folder(results, "SHARED", 0700, folder, ret) < 0) {
+        run_folder_close(folder);
+        return -1;
+    }
+    folder->path = text_format("%s/%s", results->path, folder->name);
+    return 0;
 }
 
 int run_folder_remove(const struct results_folder *results, const struct run_folder *folder,

@@ -33,6 +33,10 @@ struct run_folder {
 /* Makes the run folder for `test`, a copy of the test's folder. */
 int run_folder_make(const struct results_folder *results, const struct test *test,
                     struct run_folder *ret_folder, struct error **ret);
+/* Makes a folder that all pods of a run share, which is its user's only: <results>/SHARED/<six letters>, and
+ * in the journal like run folders. It is removed and closed as they are. */
+int shared_folder_make(const struct results_folder *results, struct run_folder *ret_folder,
+                       struct error **ret);
 /* Removes it, and the test's folder above it if it is empty then. */
 int run_folder_remove(const struct results_folder *results, const struct run_folder *folder,
                       struct error **ret);

@@ -26,6 +26,7 @@ struct run {
     const struct run_options *options;
     struct suite suite;
     struct results_folder folder;
+    struct run_folder shared; /* SIPPOD_SHARED: between all pods */
     struct loop *loop;
     struct host host;
     struct progress progress;
@@ -157,6 +158,28 @@ static void plan_global(struct run *run)
     run->context.addresses = &run->addresses;
 }
 
+/* The environment of scripts, DUT and SIPp, and the folder that it names. */
+static int make_shared(struct run *run, struct error **ret)
+{
+    if (shared_folder_make(&run->folder, &run->shared, ret) < 0)
+        return -1;
+    strings_add(&run->mounts.writable, run->shared.path);
+    environment_copy(&run->environment);
+    environment_set(&run->environment, "SIPPOD_SHARED", run->shared.path);
+    run->context.envs = run->environment.list;
+    run->context.env_count = run->environment.count;
+    return 0;
+}
+
+static void remove_shared(struct run *run)
+{
+    cleanup_error struct error *error = NULL;
+
+    if (run->shared.fd >= 0 && run_folder_remove(&run->folder, &run->shared, &error) < 0)
+        fprintf(stderr, "sippod: %s\n", error_text(error));
+    run_folder_close(&run->shared);
+}
+
 static int prepare(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct rlimit descriptors;
@@ -188,14 +211,13 @@ static int prepare(struct run *run, char **ret_sipp, struct error **ret)
         .pcap = !run->options->no_pcap,
         .classic_pcap = run->options->classic_pcap,
         .dry_run = run->options->dry_run,
+        .script_capabilities = &run->options->script_capabilities,
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,
     };
     plan_global(run);
-    environment_copy(&run->environment);
-    run->context.envs = run->environment.list;
-    run->context.env_count = run->environment.count;
-    return results_folder_open(run->options->results, &run->folder, ret);
+    return results_folder_open(run->options->results, &run->folder, ret) < 0 || make_shared(run, ret) < 0 ? -1
+                                                                                                          : 0;
 }
 
 /* ---- signals ---- */
@@ -460,6 +482,7 @@ static int run_tests(struct run *run, struct error **ret)
         return -1;
     open_renderer(run);
     result = run_passes(run, ret);
+    remove_shared(run);
     if (result == 0)
         results_folder_finish(&run->folder);
     renderer_close(run->context.renderer);
@@ -469,6 +492,7 @@ static int run_tests(struct run *run, struct error **ret)
 
 static void run_free(struct run *run)
 {
+    remove_shared(run);      /* it may have come no further */
     if (!run->results.count) /* nothing was run: there is nothing to note */
         results_folder_finish(&run->folder);
     environment_free(&run->environment);
@@ -486,7 +510,7 @@ static void run_free(struct run *run)
 
 int run_suite(const struct run_options *options)
 {
-    struct run run = {.options = options, .folder = {.fd = -1, .journal = -1}};
+    struct run run = {.options = options, .folder = {.fd = -1, .journal = -1}, .shared = {.fd = -1}};
     cleanup_error struct error *error = NULL;
     int code = ERROR_INPUT;
 

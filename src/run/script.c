@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "src/base/memory.h"
+#include "src/run/hints.h"
 #include "src/run/output.h"
 
 struct script {
@@ -13,6 +14,7 @@ struct script {
     struct timer *timer;
     bool timed_out;
     struct output out, errors;
+    const struct strings *capabilities;
     void (*done)(void *user, const struct error *error);
     void *user;
 };
@@ -27,7 +29,10 @@ static void on_output(void *user, bool errors, const uint8_t *data, size_t lengt
 static void explain(const struct script *script, const struct process_end *end, struct error **ret)
 {
     cleanup_free char *words = output_last(&script->errors);
-    cleanup_free char *last = words ? text_format(": %s", words) : text_copy("");
+    const char *hint = script_hint(words, script->capabilities);
+    cleanup_free char *last =
+        words ? text_format(": %s%s%s%s", words, hint ? " (" : "", hint ? hint : "", hint ? ")" : "")
+              : text_copy("");
 
     if (script->timed_out)
         error_set(ret, ERROR_FAILED, "%s was not over after %d s%s", script->name, SCRIPT_SECONDS, last);
@@ -89,9 +94,12 @@ struct script *script_start(const struct script_config *config,
         .name = text_copy(config->name),
         .out = {.log = config->log, .prefix = NULL, .level = LOG_LEVEL_DEBUG},
         .errors = {.log = config->log, .prefix = NULL, .level = LOG_LEVEL_ERROR},
+        .capabilities = config->capabilities,
         .done = done,
         .user = user,
     };
+    if (config->capabilities)
+        exec.process.capabilities = *config->capabilities; /* which stay whose they are */
     strings_add(&exec.process.args, "sh");
     strings_add(&exec.process.args, config->name);
     script->timer = loop_after(config->loop, (int64_t)SCRIPT_SECONDS * 1000, on_timeout, script);

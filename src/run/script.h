@@ -15,6 +15,7 @@ struct script_config {
     const char *name, *folder;
     struct environment_message *envs; /* stay the caller's */
     size_t env_count;
+    const struct strings *capabilities; /* that it gets; NULL: none */
 };
 
 /* done(user, error) is called once, when it has ended: error is NULL if it succeeded. The script is freed. */

@@ -27,6 +27,7 @@ struct test_context {
     const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
     struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;
+    const struct strings *script_capabilities;  /* of scripts and DUT, in the pod only; NULL: none */
     uint64_t descriptor_limit, descriptor_most; /* RLIMIT_NOFILE of SIPp */
     enum keep keep;
     const struct log_style *log_style; /* of the tests' logs */

@@ -41,6 +41,7 @@ static void run_script(struct test_run *run, const char *name,
         .folder = run->folder.path,
         .envs = run->context->envs,
         .env_count = run->context->env_count,
+        .capabilities = run->context->script_capabilities,
     };
 
     log_line(run->log, LOG_LEVEL_INFO, "running %s", name);
@@ -143,6 +144,7 @@ void test_prepare_dut(struct test_run *run)
         .log_style = context->log_style,
         .envs = context->envs,
         .env_count = context->env_count,
+        .capabilities = context->script_capabilities,
     };
 
     run->pod_up = true;

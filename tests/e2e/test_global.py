@@ -239,6 +239,115 @@ class TheScripts(GlobalCase):
 
 
 @for_each_user
+class Shared(GlobalCase):
+    """SIPPOD_SHARED: GLOBAL hands files on, and tests hand them back."""
+
+    def test_between_pods(self):
+        self.make_suite(("one", "two", "three"), before=SIPP + 'echo token >"$SIPPOD_SHARED/token"\n',
+                        after='ls -ld "$SIPPOD_SHARED" | cut -c1-10 >mode\nsort "$SIPPOD_SHARED"/from-* >all\n')
+        for name in ("one", "two", "three"):
+            suites.write(self.folder / "suite" / name / "before.sh",
+                         f'cp "$SIPPOD_SHARED/token" token\necho {name} >"$SIPPOD_SHARED/from-{name}"\n'
+                         'echo "$SIPPOD_SHARED" >where\n')
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--jobs", "3", "--keep", "all", env={"SIPPOD_SHARED": "/nowhere"}), 0)
+        self.assertEqual(self.file("all").read_text().split(), ["one", "three", "two"])
+        self.assertEqual(self.file("mode").read_text(), "drwx------\n")
+        for test in self.results()["tests"]:
+            self.assertEqual((self.run_folder(test) / "token").read_text(), "token\n")
+            self.assertRegex((self.run_folder(test) / "where").read_text(),
+                             rf"^{self.folder}/sippod-results/SHARED/[a-z]{{6}}\n$")
+        self.assertFalse((self.folder / "sippod-results" / "SHARED").exists())
+
+    def test_without_global(self):
+        suites.write_test(self.folder / "suite", "one", before='touch "$SIPPOD_SHARED/here"\n',
+                          after='test -e "$SIPPOD_SHARED/here"\n')
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--fs", "readonly"), 0)
+        self.assertEqual(sorted(path.name for path in (self.folder / "sippod-results").iterdir()), ["results.json"])
+
+    def test_killed(self):
+        self.make_suite(before='mkdir -p "$SIPPOD_SHARED/a/b"\n' + suites.WAIT)
+        for clean_up in (["cleanup", "sippod-results"], ["run", "suite", "--dry-run"]):
+            running = self.start("suite")
+            self.wait_for("sippod-results/GLOBAL/*/waiting", running)
+            running.signal(signal.SIGKILL)
+            running.wait()
+            self.assertTrue((self.folder / "sippod-results" / "SHARED").exists())
+            self.assertExit(self.start_command([self.program, *clean_up]).wait(), 0)
+            self.assertFalse((self.folder / "sippod-results" / "SHARED").exists())
+
+
+@for_each_user
+class Capabilities(GlobalCase):
+    """--script-caps: of scripts and the suite's DUT, in their pod."""
+
+    ADD = "ip addr add 192.0.2.7/32 dev lo\nip link set dev eth0 mtu 1400\n"
+
+    def setUp(self):
+        super().setUp()
+        harness.require("ip")
+
+    def test_none(self):
+        suites.write_test(self.folder / "suite", "one", before="PATH=$PATH:/usr/sbin:/sbin\n" + self.ADD)
+        self.me.own(self.folder)
+        run = self.sippod("suite")
+        self.assertStates(run, "PREPARING", "NOT READY")
+        self.assertRegex(run.states[1].reason, r"not permitted.*\(in a pod, ip addr.* need --script-caps net_admin\)")
+
+    def test_net_admin(self):
+        path = "PATH=$PATH:/usr/sbin:/sbin\nset -e\n"
+        suite = self.make_suite(before=path + self.ADD + SIPP.replace("sipp -i", "grep CapAmb /proc/self/status >caps\nsipp -i"),
+                                after=path + "ip addr show dev lo | grep -q 192.0.2.7\n")
+        suites.write(suite / "one" / "before.sh", path + self.ADD + "grep CapAmb /proc/self/status >caps\n")
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--script-caps", "net_admin", "--keep", "all"), 0)
+        for caps in (self.file("caps"), self.run_folder() / "caps"):
+            self.assertEqual(caps.read_text().split(), ["CapAmb:", "0000000000001000"])
+        # That nothing has changed on the host is checked after each test.
+
+    def test_of_the_dut(self):
+        suite = self.folder / "suite"
+        suites.write_test(suite, "one", UAC)
+        suites.write(suite / "DUT" / "uas.xml", suites.uas())
+        suites.write(suite / "DUT" / "dut.sh", "grep CapAmb /proc/self/status\nexec sipp -i {{dut.host}} -sf uas.xml "
+                                               "-nostdin\n")
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--script-caps", "net_raw,net_admin", "--keep", "all"), 0)
+        self.assertIn("CapAmb:\\x090000000000003000", (self.run_folder() / "dut.log").read_text())
+
+    def test_no_way_to_other_tests(self):
+        """One may route as one likes in one's own pod: the router decides."""
+        path = "PATH=$PATH:/usr/sbin:/sbin\nset -e\n"
+        suite = self.make_suite(("one", "two"))
+        python = harness.python_for(self.me)
+        suites.write(suite / "one" / "before.sh", path + (
+            f"{python} -c 'import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "s.bind((\"{{ua1.host}}\", 5070))\nopen(\"bound\", \"w\")\ndata = s.recv(99)\nopen(\"heard\", \"wb\").write(data)' &\n"
+            "while ! [ -e bound ]; do sleep 0.02; done\n"
+            "echo {{ua1.host}} >$SIPPOD_SHARED/new\nmv $SIPPOD_SHARED/new $SIPPOD_SHARED/one\n"
+            "while ! [ -e $SIPPOD_SHARED/sent ]; do sleep 0.02; done\n"))
+        suites.write(suite / "two" / "before.sh", path + (
+            "while ! [ -e $SIPPOD_SHARED/one ]; do sleep 0.02; done\n"
+            "ip route add default via 169.254.1.1 dev eth0 onlink src {{ua1.host}}\n"
+            f"{python} -c 'import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "s.bind((\"{{ua1.host}}\", 0))\n"
+            "s.sendto(b\"hello\", (open(__import__(\"sys\").argv[1]).read().strip(), 5070))' $SIPPOD_SHARED/one\n"
+            "sleep 0.3\ntouch $SIPPOD_SHARED/sent\n"))
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--script-caps", "net_admin", "--jobs", "2", "--keep", "all"), 0)
+        self.assertFalse((self.run_folder(self.results_by_name()["one"]) / "heard").exists())
+
+    def test_wrong(self):
+        suites.write_test(self.folder / "suite", "one")
+        self.me.own(self.folder)
+        for wrong in ("sys_admin", "net_admin,", ""):
+            run = self.sippod("suite", "--script-caps", wrong)
+            self.assertExit(run, 2)
+            self.assertRegex(run.err, r"--script-caps.*net_admin and net_raw")
+
+
+@for_each_user
 class Interrupted(GlobalCase):
     def begin(self, marker, **scripts):
         self.make_suite(**scripts)

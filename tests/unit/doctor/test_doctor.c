@@ -414,7 +414,7 @@ static void test_left_overs(void **state)
     killed = examine(not_at_all, arguments);
     assert_int_equal(killed.exit_code, 0);
     assert_true(is(&killed, "left-overs", "warning"));
-    assert_true(holds(find(&killed, "left-overs"), "what", "1 run folder of a killed run"));
+    assert_true(holds(find(&killed, "left-overs"), "what", "1 folder of a killed run"));
     assert_true(holds(find(&killed, "left-overs"), "mend", "sippod cleanup "));
     assert_int_equal(flock(folder, LOCK_EX | LOCK_NB), 0); /* as a run does */
     running = examine(not_at_all, arguments);
