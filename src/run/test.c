@@ -247,18 +247,6 @@ static void go(struct test_run *run)
         start_parts(run);
 }
 
-void test_ready(struct test_run *run)
-{
-    run->result->prepare_s = seconds_since(run->entered_ns);
-    enter(run, STATE_READY, -1, -1, NULL);
-    if (run->callbacks->ready) {
-        run->held = true;
-        run->callbacks->ready(run->user);
-    } else {
-        go(run);
-    }
-}
-
 void test_run_clean(struct test_run *run)
 {
     run->held = false;
@@ -270,16 +258,6 @@ void test_run_clean(struct test_run *run)
             add_reason(run, run->why);
     }
     clean(run);
-}
-
-void test_run_go(struct test_run *run)
-{
-    if (run->why) {
-        test_run_clean(run);
-        return;
-    }
-    run->held = false;
-    go(run);
 }
 
 void test_cut_off(struct test_run *run, const char *why)
@@ -355,6 +333,46 @@ static int check_addresses(const struct test_run *run, struct error **ret)
     return error_sys(ret, ERROR_FAILED, EAGAIN, "the tests that run have all addresses of 198.18.0.0/15");
 }
 
+static void start_clock(struct test_run *run, int64_t left_ns)
+{
+    if (left_ns <= 0)
+        return;
+    run->deadline_ns = loop_now_ns() + left_ns;
+    run->timer = loop_after(run->context->host->loop, left_ns / 1000000 + 1, on_timeout, run);
+}
+
+/* To wait for others is no fault of the test. */
+static void stop_clock(struct test_run *run)
+{
+    if (run->timer)
+        run->deadline_ns -= loop_now_ns();
+    timer_stop(&run->timer);
+}
+
+void test_ready(struct test_run *run)
+{
+    run->result->prepare_s = seconds_since(run->entered_ns);
+    enter(run, STATE_READY, -1, -1, NULL);
+    if (run->callbacks->ready) {
+        run->held = true;
+        stop_clock(run);
+        run->callbacks->ready(run->user);
+    } else {
+        go(run);
+    }
+}
+
+void test_run_go(struct test_run *run)
+{
+    if (run->why) {
+        test_run_clean(run);
+        return;
+    }
+    run->held = false;
+    start_clock(run, run->deadline_ns);
+    go(run);
+}
+
 static void prepare(void *user)
 {
     struct test_run *run = user;
@@ -369,8 +387,7 @@ static void prepare(void *user)
         return;
     }
     enter(run, STATE_PREPARING, -1, -1, NULL);
-    if (limit > 0)
-        run->timer = loop_after(run->context->host->loop, (int64_t)(limit * 1000), on_timeout, run);
+    start_clock(run, (int64_t)(limit * 1e9));
     if (test_prepare_logs(run, &error) < 0 || test_prepare_files(run, &error) < 0 ||
         test_prepare_pod(run, &error) < 0)
         test_not_ready(run, error);

@@ -31,6 +31,7 @@ struct test_run {
     struct script *script; /* running */
     struct parts *parts;   /* running */
     struct timer *timer;   /* of the whole test */
+    int64_t deadline_ns;   /* its end, 0: none; while the test is held, what is left of it */
     bool interrupted;      /* by a signal */
     bool hurry, dirty, pod_lost;
     bool pod_up;        /* and waits for the rendering */

@@ -64,6 +64,12 @@ class Groups(Noting):
         self.assertEqual({name: test["verdict"] for name, test in self.results_by_name().items()},
                          {"a": "pass", "b": "fail", "c": "pass"})
 
+    def test_waiting_for_the_group_costs_no_test_its_time(self):
+        self.write_test("a")
+        self.write_test("b", before="sleep 0.8\n")
+        self.write_test("c", before="sleep 0.8\n")
+        self.assertExit(self.run_suite("--group", "3", "--timeout", "1.4"), 0)
+
     def test_stop_at_the_first_failure(self):
         """The group is run to its end, but no other one begins."""
         self.write_test("a", suites.FAILING)
