@@ -100,6 +100,7 @@ class Inside(PodCase):
         expected = self.environment(**{name: value for name, value in caller.items()
                                        if not name.startswith("LD_") and name != "SSLKEYLOGFILE"})
         got = facts["environment"]
+        self.assertRegex(got.pop("SIPPOD_SHARED"), "^/.*/sippod-results/SHARED/[a-z]{6}$")
         for name in ("PWD", "OLDPWD", "_", "SHLVL", "LC_CTYPE"):  # the shell's and Python's own
             got.pop(name, None)
             expected.pop(name, None)
