@@ -11,7 +11,7 @@ class Selection(Case):
         super().setUp()
         for name in ("alpha", "beta", "gamma", "alphabet", "Alpha"):
             suites.write_test(self.folder / "suite", name)
-        for name in (".hidden", "TEMPLATES", "GLOBAL"):
+        for name in (".hidden", "TEMPLATES"):
             suites.write(self.folder / "suite" / name / "readme.txt", "no test")
         suites.write(self.folder / "suite" / "file", "no test")
         self.me.own(self.folder)

@@ -1,0 +1,45 @@
+/* Inside of a run, shared by run.c (the tests and their end) and run_setup.c (what comes before) only. */
+#pragma once
+
+#include "src/run/environment.h"
+#include "src/run/global.h"
+#include "src/run/groups.h"
+#include "src/run/run.h"
+#include "src/run/schedule.h"
+#include "src/run/signals.h"
+
+struct run {
+    const struct run_options *options;
+    struct suite suite;
+    struct results_folder folder;
+    struct run_folder shared; /* SIPPOD_SHARED: between all pods */
+    struct loop *loop;
+    struct host host;
+    struct progress progress;
+    struct sipp_options sipp;
+    struct mounts_plan mounts;
+    struct test_context context;
+    struct results results;
+    struct signals *signals;
+    struct environment environment;
+    int signal;         /* that ended the run, 0: none */
+    struct error *lost; /* the router ended: no more tests can be run */
+    struct keywords_replacements replacements;
+    struct turns turns;
+    struct addresses addresses;
+    struct global *global;     /* from before the first test to after the last, NULL: none */
+    struct schedule *schedule; /* one of these two while tests run */
+    struct groups *groups;
+    struct log *log; /* of the whole run, NULL: none */
+    int64_t started_ns;
+};
+
+/* The suite; what is wrong with it is told on standard error. */
+int run_setup_suite(struct run *run);
+
+/* Everything else that can be wrong before a test is started, and then the results folder. *ret_sipp is the
+ * program, to be freed after the last test. */
+int run_setup(struct run *run, char **ret_sipp, struct error **ret);
+
+/* What run_setup() has made for the time of the run. */
+void run_setup_undo(struct run *run);
