@@ -234,7 +234,7 @@ class KillOthers(KillCase):
         self.assertExit(run, 1)
         self.assertNothingLeft(before)
         test = self.results_by_name()["1-long"]
-        self.assertRegex(test["reason"], r"^ua1 \(uac_ua1\.xml\) was ended by SIGKILL")
+        self.assertRegex(test["reason"], r"^ua1 \(uac_ua1\.xml\): SIPp was ended \(SIGKILL\)")
         ended = {ua["name"]: (ua["exit_code"], ua["signal"]) for ua in test["uas"]}
         self.assertEqual(ended["ua1"], (None, signal.SIGKILL))
 
