@@ -1,12 +1,15 @@
 #!/usr/bin/env -S python3 -B
-"""The examples: a Kamailio in every pod, and RTP."""
+"""The examples: a Kamailio in every pod, one for all tests of a suite as Sipplauncher knows it, and RTP."""
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import harness
 from harness import Case, for_each_user
 
 KAMAILIO = ["cancel", "fork", "not-found", "options", "proxy-auth", "record-route", "register-call"]
+MIGRATION = ["anonymous", "call", "keywords", "register-call", "third-party", "transfer", "users"]
 
 
 def shown(capture, what, *options):
@@ -18,15 +21,18 @@ def shown(capture, what, *options):
 @for_each_user
 class Examples(Case):
     def example(self, name):
-        shutil.copytree(harness.SOURCE / "examples" / name, self.folder / name)
+        shutil.copytree(harness.SOURCE / "examples" / name, self.folder / name, symlinks=True)
         for place in [self.folder / name, *(self.folder / name).rglob("*")]:
             place.chmod(0o755 if place.is_dir() else 0o644)
         self.me.own(self.folder)
         return name
 
-    def test_kamailio(self):
+    def need_kamailio(self):
         if not shutil.which("kamailio", path="/usr/sbin:/usr/bin"):
             harness.skip("Kamailio is not installed")
+
+    def test_kamailio(self):
+        self.need_kamailio()
         suite = self.example("kamailio")
         for jobs in ("1", "16", "16"):
             run = self.sippod(suite, "--jobs", jobs, "--keep", "all")
@@ -51,6 +57,69 @@ class Examples(Case):
             capture = self.run_folder(test) / test["pcap"]
             packets = shown(capture, "rtp.p_type == 101 && ip.src == 198.18.1.1", "-d", "udp.port==6000,rtp")
             self.assertGreaterEqual(len(packets), 10)
+
+    # ---- a suite of Sipplauncher's kind ----
+
+    def migration(self, *options, command=None):
+        """One run of it. All tests pass but the one that is skipped, and GLOBAL finds what a test has left for it."""
+        self.need_kamailio()
+        if not (self.folder / "migration").exists():
+            self.example("migration")
+        command = command or [self.program, "run", "migration"]
+        self.assertExit(self.start_command([*command, "--keep", "all", *options]).wait(), 0)
+        results = self.results()
+        self.assertEqual({test["name"]: test["result"] for test in results["tests"]},
+                         {name: "SKIPPED" if name == "transfer" else "SUCCESS" for name in MIGRATION})
+        self.assertEqual((results["global"]["result"], results["global"]["clean"]), ("SUCCESS", True))
+        log = (self.run_folder(results["global"]) / "sipplauncher.log").read_text()
+        self.assertRegex(log, r"DEBUG call: alice got 100 .*,180 Ringing,200 OK,200 OK,")
+        return {test["name"]: test for test in results["tests"]}
+
+    def sent(self, test, header):
+        """What a UA of this test wrote into a header."""
+        messages = "".join(path.read_text() for path in self.run_folder(test).glob("uac_*_messages.log"))
+        sent = "".join(re.findall(r"message sent.*?(?=^-----|\Z)", messages, re.DOTALL | re.MULTILINE))
+        return re.findall(rf"^{header}: (.*)$", sent, re.MULTILINE)
+
+    def test_migration(self):
+        tests = self.migration()
+        self.assertEqual(self.sent(tests["keywords"], "Subject"), ["good day"])
+        self.assertEqual(sorted({ua["part"] for ua in tests["register-call"]["uas"]}), ["01", "02", "03"])
+        self.assertEqual(self.sent(tests["users"], "To"), [f"<sip:dora-desk-{tests['users']['run_id']}@198.18.0.1>"])
+        words = (self.run_folder(tests["third-party"]) / "sipp.launch.log").read_text()
+        self.assertLess(words.index("-slave s1 -slave_cfg 3pcc.txt"), words.index("-master m -slave_cfg 3pcc.txt"))
+
+    def test_migration_in_groups(self):
+        self.migration("--group", "3")
+
+    def test_migration_with_keywords_and_users(self):
+        tests = self.migration("--keyword-replacement-values", '{"greeting": "hello"}', "--sipp-max-calls", "2",
+                               "--sipp-call-rate", "10")
+        self.assertEqual(self.sent(tests["keywords"], "Authorization"), ["Basic YWxpY2U6aGVsbG8="] * 2)
+        self.assertEqual([user.split("-")[0] for user in self.sent(tests["users"], "To")], ["<sip:dora", "<sip:eric"])
+
+    def test_migration_over_tcp(self):
+        tests = self.migration("--sipp-transport", "t1", "--set", "custom_transport=;transport=tcp")
+        capture = self.run_folder(tests["call"]) / tests["call"]["pcap"]
+        self.assertEqual(shown(capture, "udp"), [])
+
+    def test_migration_as_sipplauncher(self):
+        """By its own name, with its own options; only the results are elsewhere, for the tests' sake."""
+        log = Path("/tmp/sipplauncher.log")
+        if log.exists():
+            harness.skip(f"{log} is somebody's")
+        self.addCleanup(log.unlink, missing_ok=True)
+        link = self.folder / "sipplauncher"
+        link.symlink_to(self.program)
+        tests = self.migration("--results", "sippod-results", command=[link, "--testsuite", "migration", "--group", "3"])
+        self.assertTrue((self.run_folder(tests["call"]) / f"sipp-{tests['call']['run_id']}.pcap").is_file())
+        self.assertIn("READY", log.read_text())
+
+    def test_migration_dry(self):
+        self.example("migration")
+        run = self.start_command([self.program, "run", "migration", "--dry-run"]).wait()
+        self.assertExit(run, 0)
+        self.assertEqual({line.test for line in run.states if line.state == "SUCCESS"}, {*MIGRATION} - {"transfer"})
 
 
 if __name__ == "__main__":
