@@ -5,6 +5,9 @@
 
 #include "src/base/memory.h"
 
+/* As Python matches text: from its start, by characters and not bytes, \w being letters of any language. */
+#define OPTIONS (PCRE2_ANCHORED | PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF)
+
 void patterns_compile(const struct strings *expressions, const char *option, struct patterns *patterns,
                       struct strings *problems)
 {
@@ -13,8 +16,8 @@ void patterns_compile(const struct strings *expressions, const char *option, str
         PCRE2_UCHAR text[256];
         PCRE2_SIZE offset;
         int number;
-        pcre2_code *code = pcre2_compile((PCRE2_SPTR)expressions->list[i], PCRE2_ZERO_TERMINATED,
-                                         PCRE2_ANCHORED, &number, &offset, NULL);
+        pcre2_code *code = pcre2_compile((PCRE2_SPTR)expressions->list[i], PCRE2_ZERO_TERMINATED, OPTIONS,
+                                         &number, &offset, NULL);
 
         if (code) {
             patterns->codes[patterns->count++] = code;

@@ -331,6 +331,10 @@ static void test_patterns(void **state)
     filtered(scene, "(?i)CALL-T", "", "call-tcp");
     filtered(scene, "call(?!-)", "", "call");
     filtered(scene, "(?P<x>c)all-\\w{3}$", "", "call-tcp");
+    put(scene, "über/uac_ua1.xml");
+    filtered(scene, "\\w{4}$", "", "call über"); /* letters, not bytes */
+    filtered(scene, ".ber", "", "über");
+    filtered(scene, "(?i)Ü", "", "über");
 }
 
 static void test_patterns_leave_nothing(void **state)
