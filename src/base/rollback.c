@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "src/base/memory.h"
 
@@ -71,7 +72,9 @@ void rollback_run(struct rollback *rollback, void (*finished)(void *user, const 
 void rollback_done(struct rollback *rollback, struct error *error)
 {
     assert(rollback->undoing);
-    if (error)
+    if (error && strncmp(error_text(error), rollback->name, strlen(rollback->name)) == 0)
+        strings_add(&rollback->failures, error_text(error)); /* it names the step itself */
+    else if (error)
         strings_addf(&rollback->failures, "%s: %s", rollback->name, error_text(error));
     error_free(error);
     rollback->undoing = false;

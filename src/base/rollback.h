@@ -19,7 +19,8 @@ void rollback_free(struct rollback *rollback); /* undoes nothing */
 void rollback_push(struct rollback *rollback, const char *name, void (*undo)(void *user), void *user);
 
 /* Starts popping. `finished(user, failures)` is called once the stack is empty; `failures` holds one line
- * "name: reason" for each undo that failed and belongs to the stack. Steps may not be pushed any more. */
+ * "name: reason" (or a reason that begins with the name) for each undo that failed and belongs to the stack.
+ * Steps may not be pushed any more. */
 void rollback_run(struct rollback *rollback, void (*finished)(void *user, const struct strings *failures),
                   void *user);
 
