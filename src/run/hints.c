@@ -6,7 +6,8 @@
 
 #define NETWORK "a pod reaches nothing but the device under test"
 #define SOCKETS "the host's sockets, Docker's and systemd's too, are out of reach of a pod, unless --fs host"
-#define ROOT    "scripts are run as the caller, and sudo makes nobody root in a pod"
+#define ROOT    "scripts are run as the caller without capabilities, and sudo makes nobody root in a pod"
+#define FRESH   "/tmp, /run and /var/tmp are each pod's own; what pods share lies in SIPPOD_SHARED"
 
 /* The first that fits is told. */
 static const struct {
@@ -22,6 +23,9 @@ static const struct {
     {.words = "/run/dbus", .hint = SOCKETS},
     {.words = "sudo:", .hint = ROOT},
     {.words = "su: ", .more = "authentication", .hint = ROOT},
+    {.words = "cannot set groups", .hint = ROOT},
+    {.words = "changing ownership of", .hint = ROOT},
+    {.words = "mount: ", .more = "permission denied", .hint = ROOT},
     {.words = "RTNETLINK answers",
      .more = "not permitted",
      .capability = "net_admin",
@@ -30,6 +34,10 @@ static const struct {
      .more = "not permitted",
      .capability = "net_admin",
      .hint = "in a pod, ifconfig needs --script-caps net_admin"},
+    {.words = "sysctl:",
+     .more = "net.",
+     .capability = "net_admin",
+     .hint = "in a pod, settings of its own network need --script-caps net_admin"},
     {.words = "iptables",
      .capability = "net_admin",
      .hint = "in a pod, iptables needs --script-caps net_admin"},
@@ -51,10 +59,14 @@ static const struct {
     {.words = "superuser", .hint = ROOT},
     {.words = "network is unreachable", .hint = NETWORK},
     {.words = "no route to host", .hint = NETWORK},
+    {.words = "couldn't connect to server", .hint = NETWORK},
     {.words = "could not resolve", .hint = NETWORK},
     {.words = "unable to resolve", .hint = NETWORK},
     {.words = "name resolution", .hint = NETWORK},
     {.words = "name or service not known", .hint = NETWORK},
+    {.words = " /tmp/", .more = "no such file", .hint = FRESH},
+    {.words = " /var/tmp/", .more = "no such file", .hint = FRESH},
+    {.words = " /run/", .more = "no such file", .hint = FRESH},
     {.words = "read-only file system",
      .hint = "in a pod, the run folder, SIPPOD_SHARED and /tmp are writable, and what --writable names"},
 };
