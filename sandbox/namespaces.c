@@ -229,6 +229,8 @@ int namespaces_unshare_pod(struct error **ret)
     /* Devices that come later get no IPv6 link-local address by themselves: no packets that no test sent, and
      * no second of duplicate address detection. Best effort: /proc/sys may be read-only. */
     (void)write_file("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1", NULL);
+    /* Whoever runs in a pod may serve DNS, HTTP or the like: nobody else's ports are in there. */
+    (void)write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", NULL);
     return loopback_up(ret);
 }
 

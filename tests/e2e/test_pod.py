@@ -119,6 +119,14 @@ class Inside(PodCase):
                 listener.setblocking(False)
                 self.assertRaises(BlockingIOError, listener.accept)
 
+    def test_ports_of_services(self):
+        """Nobody else's are in there: scripts may serve DNS and HTTP."""
+        suites.write_test(self.folder / "suite", "one", before=(
+            f"{harness.python_for(self.me)} -c 'import socket\nsocket.create_server((\"{{{{ua1.host}}}}\", 80))\n"
+            "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind((\"\", 53))'\n"))
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite"), 0)
+
     def test_sipp_has_no_more_than_a_script(self):
         """A stand-in for SIPp asks the same questions, and then is SIPp."""
         folder = suites.write_test(self.folder / "suite", "probe")
