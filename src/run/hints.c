@@ -54,6 +54,11 @@ static const struct {
      .more = "not permitted",
      .capability = "net_raw",
      .hint = "in a pod, raw sockets need --script-caps net_raw"},
+    /* A program with file capabilities that it cannot get is not even started. */
+    {.words = "ping: ",
+     .more = "not permitted",
+     .capability = "net_raw",
+     .hint = "in a pod, ping needs --script-caps net_raw"},
     {.words = "must be root", .hint = ROOT},
     {.words = "are you root", .hint = ROOT},
     {.words = "superuser", .hint = ROOT},

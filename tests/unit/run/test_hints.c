@@ -38,6 +38,7 @@ static const struct {
     {"curl: (6) Could not resolve host: example.com", "device under test"},
     {"psql: could not translate host name: Temporary failure in name resolution", "device under test"},
     {"touch: cannot touch '/opt/x': Read-only file system", "--writable"},
+    {"before.sh: 1: ping: Operation not permitted", "net_raw"},
     {"su: cannot set groups: Operation not permitted", "caller"},
     {"chown: changing ownership of 'f': Invalid argument", "caller"},
     {"mount: /mnt: permission denied.", "caller"},
