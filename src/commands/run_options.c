@@ -37,13 +37,18 @@ static struct run_options defaults(bool as_sipplauncher)
 
 /* ---- files ---- */
 
+/* NULL if there is none, or if it is out of reach: a job that has become another user may still have the
+ * first one's HOME. */
 static char *user_file(void)
 {
     const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    cleanup_free char *path = NULL;
 
     if (folder && *folder == '/')
-        return text_format("%s/sippod/sippod.conf", folder);
-    return home && *home == '/' ? text_format("%s/.config/sippod/sippod.conf", home) : NULL;
+        path = text_format("%s/sippod/sippod.conf", folder);
+    else if (home && *home == '/')
+        path = text_format("%s/.config/sippod/sippod.conf", home);
+    return path && access(path, F_OK) == 0 ? steal_pointer(&path) : NULL;
 }
 
 /* From the weakest to the strongest. */

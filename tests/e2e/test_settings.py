@@ -38,6 +38,12 @@ class Settings(Case):
         self.assertExit(self.run_with_home("suite", "--results", "line", "--keep", "none"), 0)
         self.assertIsNone(self.results("line")["tests"][0]["folder"])
 
+    def test_home_of_somebody_else(self):
+        """It cannot even be looked into: its settings are another's."""
+        (self.folder / "home").mkdir(mode=0)
+        self.me.own(self.folder)
+        self.assertExit(self.run_with_home("suite"), 0)
+
     def test_faults_name_file_and_line(self):
         for text, words in (("jobs = 4\n\nspeed = 7\n", ":3: no such option 'speed'"),
                             ("jobs = many\n", ":1: jobs many: it is a number from 1"),
