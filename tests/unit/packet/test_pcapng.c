@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "src/base/memory.h"
 #include "src/packet/pcapng.h"
 
 #define assert_block(buffer, expected)                                                                       \
@@ -178,13 +179,133 @@ static void walk(void **state)
     assert_int_equal(types[3], 5);
 }
 
+static void names(void **state)
+{
+    static const struct pcapng_name names[] = {
+        {"198.18.1.0", "ua0"},
+        {"198.18.1.0", "a.b"},
+        {"fd00::1", "ua1x"},
+        {"198.18.1.0", "z"},
+    };
+    cleanup_buffer struct buffer out = {0};
+    uint32_t expected[] = {
+        4,
+        72,
+        halves(1, 12),
+        text("\xc6\x12\x01"),
+        text("ua0"),
+        text("a.b"),
+        halves(2, 21),
+        text("\xfd"),
+        0,
+        0,
+        0,
+        text("ua1x"),
+        0,
+        halves(1, 6),
+        text("\xc6\x12\x01"),
+        text("z"),
+        0, /* end of records */
+        72,
+    };
+
+    (void)state;
+    ((uint8_t *)&expected[10])[3] = 1; /* …::1 */
+    pcapng_add_names(&out, names, sizeof names / sizeof *names);
+    assert_block(out, expected);
+}
+
+/* What no record can hold is left out, the rest is as ever. */
+static void names_left_out(void **state)
+{
+    cleanup_buffer struct buffer out = {0};
+    cleanup_free char *endless = memory_new(70001);
+    const struct pcapng_name names[] = {
+        {"example.com", "no address"}, {"198.18.1.0", ""}, {"fd00::g", "none"},
+        {"198.18.1.0", endless},       {"", "none"},       {"198.18.1.256", "none"},
+    };
+    const struct pcapng_name mixed[] = {{"198.18.1.0", ""}, {"198.18.1.0", endless}, {"198.18.1.0", "ua0"}};
+    uint32_t expected[] = {4, 28, halves(1, 8), text("\xc6\x12\x01"), text("ua0"), 0, 28};
+
+    (void)state;
+    memset(endless, 'n', 70000);
+    pcapng_add_names(&out, names, sizeof names / sizeof *names);
+    pcapng_add_names(&out, NULL, 0);
+    assert_int_equal(out.length, 0);
+    pcapng_add_names(&out, mixed, sizeof mixed / sizeof *mixed);
+    assert_block(out, expected);
+}
+
+/* More names than a record can count go into another one; more than a reader takes in are cut off. */
+static void names_without_end(void **state)
+{
+    static struct pcapng_name names[400];
+    cleanup_buffer struct buffer out = {0};
+    cleanup_free char *name = memory_new(65532);
+    size_t records = 0, at = 8;
+    uint16_t head[2];
+    uint32_t length;
+
+    (void)state;
+    memset(name, 'n', 65530); /* with its NUL and its address: the longest one that fits */
+    for (size_t i = 0; i < 400; i++)
+        names[i] = (struct pcapng_name){"198.18.1.0", name};
+    pcapng_add_names(&out, names, 400);
+    memcpy(&length, out.data + 4, sizeof length);
+    assert_int_equal(length, out.length);
+    assert_in_range(out.length, PCAPNG_BLOCK_MOST - 4 * 65536, PCAPNG_BLOCK_MOST);
+    for (;; at += 4 + (head[1] + 3U) / 4 * 4, records++) {
+        memcpy(head, out.data + at, sizeof head);
+        if (!head[0])
+            break;
+        assert_int_equal(head[0], 1);
+        assert_int_equal(head[1], 65535);
+    }
+    assert_int_equal(at + 8, out.length);
+    assert_in_range(records, 250, 256);
+}
+
+static void secrets(void **state)
+{
+    (void)state;
+    for (uint32_t length = 0; length <= 5; length++) {
+        cleanup_buffer struct buffer out = {0};
+        uint32_t words = (length + 3) / 4, total = 20 + 4 * words;
+        uint32_t expected[] = {10, total, 0x544c534b, length, 0, 0, 0};
+        char padded[8] = {0};
+
+        memcpy(padded, "A b c", length);
+        memcpy(expected + 4, padded, words * sizeof *expected);
+        expected[4 + words] = total;
+        pcapng_add_secrets(&out, "A b c", length);
+        assert_int_equal(out.length, total);
+        assert_memory_equal(out.data, expected, total);
+    }
+}
+
+static void secrets_without_end(void **state)
+{
+    cleanup_buffer struct buffer out = {0};
+    cleanup_free char *keys = memory_new(PCAPNG_SECRETS_MOST + 1);
+    uint32_t head[4];
+
+    (void)state;
+    pcapng_add_secrets(&out, keys, PCAPNG_SECRETS_MOST + 1);
+    memcpy(head, out.data, sizeof head);
+    assert_int_equal(out.length, PCAPNG_BLOCK_MOST);
+    assert_int_equal(head[1], PCAPNG_BLOCK_MOST);
+    assert_int_equal(head[3], PCAPNG_SECRETS_MOST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(section),    cmocka_unit_test(section_without_texts),
-        cmocka_unit_test(interface),  cmocka_unit_test(packets_of_all_paddings),
-        cmocka_unit_test(statistics), cmocka_unit_test(endless_text),
-        cmocka_unit_test(walk),
+        cmocka_unit_test(section),        cmocka_unit_test(section_without_texts),
+        cmocka_unit_test(interface),      cmocka_unit_test(packets_of_all_paddings),
+        cmocka_unit_test(statistics),     cmocka_unit_test(endless_text),
+        cmocka_unit_test(walk),           cmocka_unit_test(names),
+        cmocka_unit_test(names_left_out), cmocka_unit_test(names_without_end),
+        cmocka_unit_test(secrets),        cmocka_unit_test(secrets_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
