@@ -73,7 +73,7 @@ static void on_all_ended(void *user)
         loop_quit(run->loop);
 }
 
-/* Tests at once: more than one only if each has a DUT of its own, unless it is asked for. */
+/* Tests at once. A DUT outside of the suite is not sippod's to load, unless it is asked for. */
 static size_t wanted_jobs(const struct run *run)
 {
     if (run->options->jobs)
