@@ -149,9 +149,19 @@ class ThirdParty(LifeCase):
                 found[words[0].rstrip(":")] = words[place - 2:place + 2]
         return found
 
+    def talk(self, files):
+        """SIPp 3.6.1 crashes once in a while when a twin ends that commands went both ways with: an assertion of its
+        own, `sock' in its poll loop. That is told, and tried again."""
+        run = self.one("--keep", "all", files=files)
+        for _ in range(3):
+            if "SIPp crashed" in run.out:
+                self.assertExit(run, 1)
+                run = self.sippod("suite", "--keep", "all")
+        return run
+
     def test_two(self):
         """The master has its slave call first, then calls itself. By name it would be started first."""
-        run = self.one("--keep", "all", files={
+        run = self.talk({
             "uas_ua0.xml": suites.uas(), "uas_ua10.xml": suites.uas(),
             "uac_ua1.xml": scenario(send_command("s1", "m"), take_command("s1"), CALLS),
             "uac_ua2.xml": scenario(take_command("m"), turn_to("ua10"), CALLS, send_command("m", "s1"), LAST),
@@ -169,7 +179,7 @@ class ThirdParty(LifeCase):
             return scenario(take_command("m"), turn_to(callee), CALLS, send_command("m", name), take_command("m"),
                             LAST)
         both = [step for name in ("s1", "s2") for step in (send_command(name, "m"), take_command(name))]
-        run = self.one("--keep", "all", files={
+        run = self.talk({
             "uas_ua0.xml": suites.uas(), "uas_ua10.xml": suites.uas(), "uas_ua11.xml": suites.uas(),
             "uac_ua1.xml": scenario(*both, CALLS, send_command("s1", "m"), send_command("s2", "m")),
             "uac_ua2.xml": slave("s1", "ua10"), "uac_ua3.xml": slave("s2", "ua11"),
@@ -180,7 +190,7 @@ class ThirdParty(LifeCase):
         self.assertEqual([words[1] for words in map(self.twins().get, ("ua1", "ua2", "ua3"))], ["m", "s1", "s2"])
 
     def test_slave_that_is_a_callee(self):
-        run = self.one("--keep", "all", files={
+        run = self.talk({
             "uas_ua0.xml": scenario(take_command("m"), turn_to("ua1"), ANSWERS, send_command("m", "s1"), LAST),
             "uac_ua1.xml": scenario(send_command("s1", "m"), CALLS, take_command("s1")),
             "3pcc.txt": "s1;{{ua0.host}}:6000\nm;{{ua1.host}}:6001\n",
