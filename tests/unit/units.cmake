@@ -59,6 +59,8 @@ unit_test(suite/render_message suite unit_support)
 unit_test(suite/template suite unit_support)
 unit_test(suite/template_jinja2 suite)
 
+unit_test(tls/authority tls unit_support PkgConfig::GNUTLS)
+
 unit_test(packet/pcapng packet)
 unit_test(netns/assemble sniffer unit_support)
 add_library(unit_scene STATIC unit/netns/scene.c unit/netns/interfaces.c)
