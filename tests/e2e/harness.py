@@ -4,7 +4,7 @@ Every test class is run twice, as root and as an ordinary user (for_each_user): 
 The user is a uid that nobody has; no account and no file of the host's is made for it. The programs are copied
 to a folder that it can reach. Whoever runs the tests without being root gets the user's half only.
 
-Environment: SIPPOD_BUILD   the build folder with the three programs (default: build/ in the source)
+Environment: SIPPOD_BUILD   the build folder with the three programs and the library (default: build/ in the source)
              SIPPOD_SOURCE  the source
              SIPPOD_TESTS_MUST_RUN=1  a test that cannot run is a failure, not a skip
 """
@@ -30,6 +30,7 @@ SOURCE = Path(os.environ.get("SIPPOD_SOURCE") or Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("SIPPOD_BUILD") or SOURCE / "build")
 MUST_RUN = os.environ.get("SIPPOD_TESTS_MUST_RUN") == "1"
 PROGRAMS = ("sippod", "sippod-router", "sippod-agent")
+KEYLOG = "libsippod-keylog.so"
 FIRST_UID = 64101
 SKIPPED = 77
 RUN_S = 30  # a run that takes longer hangs
@@ -145,7 +146,7 @@ class Workspace:
 
     def copy(self):
         self.bin.mkdir()
-        for name in PROGRAMS:
+        for name in (*PROGRAMS, KEYLOG):
             shutil.copy(BUILD / name, self.bin / name)
         shutil.copytree(SOURCE / "examples" / "quickstart", self.quickstart)
         for place in [self.base, self.bin, self.quickstart, *self.bin.rglob("*"), *self.quickstart.rglob("*")]:
@@ -409,7 +410,7 @@ def check_host(who):
 
 def host_problem(who):
     require("ip")
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, KEYLOG):
         if not (BUILD / name).is_file():
             return f"{BUILD / name} is not built"
     if not shutil.which("sipp"):
@@ -475,7 +476,7 @@ def main():
     workspace = Workspace()
     try:
         workspace.make()
-        if all((BUILD / name).is_file() for name in PROGRAMS):
+        if all((BUILD / name).is_file() for name in (*PROGRAMS, KEYLOG)):
             workspace.copy()
         program = unittest.main(module="__main__", exit=False, verbosity=2,
                                 testRunner=unittest.TextTestRunner(resultclass=Result, verbosity=2))
