@@ -204,8 +204,10 @@ static void on_control(void *user, uint32_t events)
     quit_if_drained(sniffer);
 }
 
-/* The section header and the interface blocks. */
-static int describe(const struct sniffer *sniffer, struct buffer *head, struct error **ret)
+/* The section header, the interface blocks, and the names: they are known by now, so that no copy has to be
+ * made at the end. */
+static int describe(const struct sniffer *sniffer, const struct buffer *names, struct buffer *head,
+                    struct error **ret)
 {
     cleanup_free char *os = NULL;
     struct utsname host;
@@ -224,17 +226,19 @@ static int describe(const struct sniffer *sniffer, struct buffer *head, struct e
         capture_describe(sniffer->sources[i].capture, &interface);
         pcapng_add_interface(head, &interface);
     }
+    if (names)
+        buffer_add(head, names->data, names->length);
     return 0;
 }
 
 /* A classic file has one link type for all: so do a pod's interfaces. */
-static int write_head(struct sniffer *sniffer, struct error **ret)
+static int write_head(struct sniffer *sniffer, const struct buffer *names, struct error **ret)
 {
     cleanup_buffer struct buffer head = {0};
 
     if (sniffer->stream.classic)
         pcap_add_header(&head, PCAPNG_LINKTYPE_ETHERNET);
-    else if (describe(sniffer, &head, ret) < 0)
+    else if (describe(sniffer, names, &head, ret) < 0)
         return -1;
     stream_add(&sniffer->stream, head.data, head.length);
     return stream_finish(&sniffer->stream, ret);
@@ -273,7 +277,7 @@ struct sniffer *sniffer_open(const struct sniffer_config *config, struct error *
         sniffer_close(sniffer);
         return NULL;
     }
-    if (write_head(sniffer, ret) < 0) {
+    if (write_head(sniffer, config->names, ret) < 0) {
         (void)unlinkat(config->folder, config->file, 0);
         sniffer_close(sniffer);
         return NULL;

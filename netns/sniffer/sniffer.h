@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "src/base/error.h"
+#include "src/base/text.h"
 
 struct sniffer_config {
     int folder;       /* where the file goes; stays the caller's, must outlive the sniffer */
@@ -14,6 +15,7 @@ struct sniffer_config {
                        * exist yet */
     const char *const *interfaces;
     size_t interface_count;
+    const struct buffer *names; /* a block of pcapng_add_names(), for pcapng only; NULL: none */
 };
 
 struct sniffer_counts {

@@ -177,7 +177,7 @@ static void on_up(void *user, const struct error *error)
     if (error)
         fail(exec, error);
     else if (exec->capture)
-        pod_capture_open(exec->capture);
+        pod_capture_open(exec->capture, NULL, 0);
     else
         run_command(exec);
 }

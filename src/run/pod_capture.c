@@ -20,13 +20,16 @@
 #include "src/base/socket.h"
 #include "src/base/text.h"
 
-/* Between sippod and the helper, one message each: sippod says OPEN, the helper RUNNING or ERROR; sippod
- * closes its direction to stop, the helper says DONE or ERROR and ends. */
+/* Between sippod and the helper, one message each: sippod says OPEN, and behind that the names as they go
+ * into the file; the helper RUNNING or FAILED. Sippod closes its direction to stop, the helper says DONE or
+ * FAILED and ends. */
 enum kind { OPEN = 1, RUNNING, DONE, FAILED };
+
+#define NAMES_MOST ((size_t)64 << 10) /* bytes, which one message can always hold */
 
 struct message {
     uint32_t kind;
-    uint32_t length; /* of the text */
+    uint32_t length; /* of the text; OPEN: of the message with the names, 0: there is none */
     int sys;         /* the errno behind it */
     struct pod_capture_result result;
     char text[400];
@@ -64,15 +67,24 @@ static int say(enum kind kind, const struct sniffer_counts *counts, const struct
 }
 
 /* Waits in the pod's namespaces until the interfaces are up; false if the pod will not come up. */
-static bool wait_for_open(void)
+static bool wait_for_open(struct buffer *ret_names)
 {
     struct message message;
+    cleanup_free uint8_t *names = NULL;
 
-    return socket_receive(CONTROL_FD, &message, sizeof message, NULL) == sizeof message &&
-           message.kind == OPEN;
+    if (socket_receive(CONTROL_FD, &message, sizeof message, NULL) != sizeof message ||
+        message.kind != OPEN || message.length > NAMES_MOST)
+        return false;
+    if (!message.length)
+        return true;
+    names = memory_new(message.length);
+    if (socket_receive(CONTROL_FD, names, message.length, NULL) != message.length)
+        return false;
+    buffer_add(ret_names, names, message.length);
+    return true;
 }
 
-static struct sniffer *open_sniffer(const char *file, struct error **ret)
+static struct sniffer *open_sniffer(const char *file, const struct buffer *names, struct error **ret)
 {
     static const char *const interfaces[] = {"lo", "eth0"};
     const struct sniffer_config config = {
@@ -80,6 +92,7 @@ static struct sniffer *open_sniffer(const char *file, struct error **ret)
         .file = file,
         .interfaces = interfaces,
         .interface_count = sizeof interfaces / sizeof *interfaces,
+        .names = names,
     };
     struct sniffer *sniffer = sniffer_open(&config, ret);
 
@@ -93,6 +106,7 @@ static struct sniffer *open_sniffer(const char *file, struct error **ret)
 static int helper(const char *file)
 {
     cleanup_error struct error *error = NULL;
+    cleanup_buffer struct buffer names = {0};
     struct sniffer_counts counts = {0};
     struct sniffer *sniffer;
 
@@ -104,9 +118,9 @@ static int helper(const char *file)
     }
     close(USER_FD);
     close(NETWORK_FD);
-    if (!wait_for_open())
+    if (!wait_for_open(&names))
         return 0;
-    sniffer = open_sniffer(file, &error);
+    sniffer = open_sniffer(file, &names, &error);
     if (!sniffer || say(RUNNING, NULL, NULL) < 0) {
         (void)say(FAILED, NULL, error);
         return 1;
@@ -241,11 +255,28 @@ struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int
     return capture;
 }
 
-void pod_capture_open(struct pod_capture *capture)
+/* Of more names than a message holds, the first ones. */
+static void encode_names(struct buffer *out, const struct pcapng_name *names, size_t count)
 {
+    for (;; count /= 2) {
+        pcapng_add_names(out, names, count);
+        if (out->length <= NAMES_MOST)
+            return;
+        buffer_drop(out, out->length);
+    }
+}
+
+void pod_capture_open(struct pod_capture *capture, const struct pcapng_name *names, size_t count)
+{
+    cleanup_buffer struct buffer block = {0};
     struct message message = {.kind = OPEN};
 
-    if (!capture->finished && socket_send(capture->control, &message, sizeof message, -1) < 0)
+    if (capture->finished)
+        return;
+    encode_names(&block, names, count);
+    message.length = (uint32_t)block.length;
+    if (socket_send(capture->control, &message, sizeof message, -1) < 0 ||
+        (block.length && socket_send(capture->control, block.data, block.length, -1) < 0))
         take_end(capture, NULL);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "src/packet/pcapng.h"
 #include "src/run/host.h"
 
 struct pod_capture;
@@ -20,8 +21,9 @@ struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int
                                       void (*running)(void *user, const struct error *error), void *user,
                                       struct error **ret);
 
-/* The interfaces are up: capture on them. */
-void pod_capture_open(struct pod_capture *capture);
+/* The interfaces are up: capture on them. The names go into the file, the last one of an address first in
+ * rank; a classic file has none. */
+void pod_capture_open(struct pod_capture *capture, const struct pcapng_name *names, size_t count);
 
 /* Drains, then done(user, result, error): error not NULL when the file is incomplete. The capture is freed.
  */

@@ -58,6 +58,22 @@ static void on_namespaces(void *user)
     rollback_push(run->rollback, "capture", undo_capture, run);
 }
 
+/* Who is who in the capture. A reader shows the last name of an address: where a UA is what UACs call, that
+ * is the UA's. */
+static void open_capture(struct test_run *run)
+{
+    const struct test *test = run->test;
+    cleanup_free struct pcapng_name *names = memory_array(NULL, test->ua_count + 1, sizeof *names);
+    const char *dut = test_dut(run);
+    size_t count = 0;
+
+    if (dut)
+        names[count++] = (struct pcapng_name){.address = dut, .name = "dut"};
+    for (size_t i = 0; i < test->ua_count; i++)
+        names[count++] = (struct pcapng_name){.address = test->uas[i].address, .name = test->uas[i].name};
+    pod_capture_open(run->capture, names, count);
+}
+
 static void on_pod_up(void *user, const struct error *error)
 {
     struct test_run *run = user;
@@ -65,7 +81,7 @@ static void on_pod_up(void *user, const struct error *error)
     if (error)
         test_not_ready(run, error);
     else if (run->capture)
-        pod_capture_open(run->capture);
+        open_capture(run);
     else
         test_prepare_dut(run);
 }

@@ -1,7 +1,10 @@
 """A reader of pcapng files: as much of the format as a capture of sippod's is made of, and strict about it."""
+import ipaddress
 import struct
 
-SECTION, INTERFACE, STATISTICS, PACKET = 0x0A0D0D0A, 1, 5, 6
+SECTION, INTERFACE, NAMES, STATISTICS, PACKET, SECRETS = 0x0A0D0D0A, 1, 4, 5, 6, 10
+IPV4, IPV6 = 1, 2
+TLS_KEY_LOG = 0x544C534B
 OPTION_NAME, OPTION_RESOLUTION, OPTION_DROPPED = 2, 9, 5
 ETHERNET = 1
 
@@ -23,12 +26,14 @@ class Packet:
 
 
 class Capture:
-    """interfaces: their names. packets. dropped: by interface, as the statistics blocks say it."""
+    """interfaces: their names. packets. dropped: by interface, as the statistics blocks say it. names: [(address,
+    name)]. secrets: the TLS keys, a text for each block."""
 
     def __init__(self, path):
         data = path.read_bytes()
         self.interfaces, self.packets, self.dropped = [], [], {}
         self._resolution = []
+        self.names, self.secrets = [], []
         self.blocks = []
         while data:
             kind, length = struct.unpack("<II", data[:8])
@@ -57,6 +62,16 @@ class Capture:
             interface = struct.unpack("<I", body[:4])[0]
             self.dropped[self.interfaces[interface]] = struct.unpack(
                 "<Q", dict(read_options(body[12:]))[OPTION_DROPPED])[0]
+        elif kind == NAMES:
+            for record, value in read_options(body):
+                size = {IPV4: 4, IPV6: 16}[record]
+                address = str(ipaddress.ip_address(value[:size]))
+                self.names += [(address, name.decode()) for name in value[size:-1].split(b"\0")]
+        elif kind == SECRETS:
+            secret, length = struct.unpack("<II", body[:8])
+            if secret != TLS_KEY_LOG:
+                raise ValueError("secrets that are no TLS keys")
+            self.secrets.append(body[8:8 + length].decode())
 
 
 def read_options(data):

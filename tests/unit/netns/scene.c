@@ -58,6 +58,7 @@ int scene_teardown(void **state)
     close_fd(&scene->sink);
     close_fd(&scene->folder);
     folder_remove(scene->path);
+    buffer_free(&scene->names);
     free(scene);
     (void)interface_remove("eth0"); /* some tests have done that */
     return 0;
@@ -71,6 +72,7 @@ void scene_open(struct scene *scene, bool both)
         .file = FILE_NAME,
         .interfaces = interfaces,
         .interface_count = both ? 2 : 1,
+        .names = scene->names.length ? &scene->names : NULL,
     };
     cleanup_error struct error *error = NULL;
 
@@ -227,8 +229,8 @@ void scene_outline(const struct scene *scene, struct outline *outline)
     for (size_t at = 0; at < length; at += head[1]) {
         memcpy(head, data + at, sizeof head);
         assert_in_range(head[1], 12, length - at);
-        if (head[0] < 8)
-            outline->types[head[0]]++;
+        if (head[0] < 16 && outline->types[head[0]]++ == 0)
+            outline->first[head[0]] = at;
         if (head[0] == 5) {
             assert_in_range(head[2], 0, 1);
             memcpy(&outline->received[head[2]], data + at + 24, 8);

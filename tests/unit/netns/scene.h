@@ -18,8 +18,9 @@ struct scene {
     int folder;
     int sink; /* receives what is sent to ON_LO, so that no ICMP answers it */
     int sender;
-    int ends[2];    /* of the control socket: ours, the sniffer's */
-    bool have_eth0; /* some kernels make no veth pair */
+    int ends[2];         /* of the control socket: ours, the sniffer's */
+    bool have_eth0;      /* some kernels make no veth pair */
+    struct buffer names; /* for the sniffer */
     struct sniffer *sniffer;
 };
 
@@ -61,9 +62,11 @@ void assert_good_file(const struct scene *scene, const struct sniffer_counts *co
 /* 0, 1, 2 … count - 1, each once. */
 void assert_numbers(const uint32_t *numbers, size_t count, size_t expected);
 
-/* What libpcap does not show: how many blocks of which type, and the statistics of each interface. */
+/* What libpcap does not show: how many blocks of which type, where in the file the first of them begins, and
+ * the statistics of each interface. */
 struct outline {
-    unsigned types[8];
+    unsigned types[16];
+    size_t first[16];
     uint64_t received[2], dropped[2];
 };
 void scene_outline(const struct scene *scene, struct outline *outline);
