@@ -93,9 +93,12 @@ int assemble(struct stream *stream, int folder, const struct buffer *ahead, cons
     if (stream_finish(stream, ret) < 0)
         return -1;
     if (stream->unordered || ahead->length) {
-        if (rewrite(stream, folder, ahead, tail, ret) < 0)
-            return error_prefix(ret, "cannot put the packets of %s into order", stream->name);
-        return 0;
+        if (rewrite(stream, folder, ahead, tail, ret) == 0)
+            return 0;
+        return error_prefix(ret,
+                            stream->unordered ? "cannot put the packets of %s into order"
+                                              : "cannot put the keys into %s",
+                            stream->name);
     }
     stream_add(stream, tail->data, tail->length);
     return stream_finish(stream, ret);

@@ -38,6 +38,7 @@
 
 #include "netns/sniffer/assemble.h"
 #include "netns/sniffer/capture.h"
+#include "netns/sniffer/keys.h"
 #include "netns/sniffer/marker.h"
 #include "netns/sniffer/stream.h"
 #include "src/base/loop.h"
@@ -71,6 +72,7 @@ struct source {
 
 struct sniffer {
     int folder;
+    char *keys; /* name of the key log in it, NULL: none */
     struct loop *loop;
     struct marker marker;
     struct stream stream;
@@ -269,7 +271,8 @@ struct sniffer *sniffer_open(const struct sniffer_config *config, struct error *
 {
     struct sniffer *sniffer = memory_new(sizeof *sniffer);
 
-    *sniffer = (struct sniffer){.folder = config->folder, .marker.socket = -1, .stream.fd = -1};
+    *sniffer = (struct sniffer){
+        .folder = config->folder, .keys = text_copy(config->keys), .marker.socket = -1, .stream.fd = -1};
     sniffer->loop = loop_new(ret);
     if (!sniffer->loop || marker_open(&sniffer->marker, ret) < 0 ||
         start_captures(sniffer, config, ret) < 0 ||
@@ -309,6 +312,18 @@ static uint64_t collect_statistics(const struct sniffer *sniffer, struct buffer 
     return dropped;
 }
 
+/* The keys are complete only now. They go in front of the packets, as a reader decrypts while it reads. */
+static void collect_keys(const struct sniffer *sniffer, struct buffer *ahead, struct error **ret)
+{
+    cleanup_buffer struct buffer lines = {0};
+
+    if (!sniffer->keys || sniffer->stream.classic)
+        return;
+    (void)keys_read(sniffer->folder, sniffer->keys, &lines, ret);
+    if (lines.length)
+        pcapng_add_secrets(ahead, lines.data, lines.length);
+}
+
 int sniffer_run(struct sniffer *sniffer, int control, struct sniffer_counts *ret, struct error **ret_error)
 {
     cleanup_buffer struct buffer ahead = {0}, tail = {0};
@@ -320,6 +335,8 @@ int sniffer_run(struct sniffer *sniffer, int control, struct sniffer_counts *ret
     timer_stop(&sniffer->tick);
     watch_stop(&sniffer->control);
     ret->dropped = collect_statistics(sniffer, &tail);
+    ret->keys = NULL;
+    collect_keys(sniffer, &ahead, &ret->keys);
     (void)assemble(&sniffer->stream, sniffer->folder, &ahead, &tail, error ? NULL : &error);
     ret->packets = sniffer->stream.count;
     ret->dropped += sniffer->stream.lost;
@@ -345,5 +362,6 @@ void sniffer_close(struct sniffer *sniffer)
     free(sniffer->sources);
     marker_close(&sniffer->marker);
     stream_close(&sniffer->stream);
+    free(sniffer->keys);
     free(sniffer);
 }

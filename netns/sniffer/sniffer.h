@@ -16,11 +16,13 @@ struct sniffer_config {
     const char *const *interfaces;
     size_t interface_count;
     const struct buffer *names; /* a block of pcapng_add_names(), for pcapng only; NULL: none */
+    const char *keys; /* a TLS key log in the folder, which is read at the end, for pcapng only; NULL: none */
 };
 
 struct sniffer_counts {
-    uint64_t packets; /* in the file */
-    uint64_t dropped; /* seen, and not in the file: no room in the kernel's ring or on the disk */
+    uint64_t packets;   /* in the file */
+    uint64_t dropped;   /* seen, and not in the file: no room in the kernel's ring or on the disk */
+    struct error *keys; /* what of the TLS keys is not in the file, and why, to be freed; NULL: nothing */
 };
 
 struct sniffer;

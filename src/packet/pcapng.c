@@ -36,7 +36,7 @@ enum option {
 #define BYTE_ORDER_MAGIC 0x1a2b3c4d
 #define NANOSECONDS      9 /* if_tsresol: units of 10^-9 s */
 #define OPTION_MOST      UINT16_MAX
-#define RECORD_MOST      UINT16_MAX
+#define RECORD_MOST      ((size_t)UINT16_MAX)
 #define TLS_KEY_LOG      0x544c534b
 
 static void put_u16(struct buffer *out, uint16_t number)

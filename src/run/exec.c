@@ -163,7 +163,7 @@ static void on_namespaces(void *user)
         return;
     pod_namespaces(exec->pod, &user_namespace, &network_namespace);
     exec->capture = pod_capture_start(&exec->host, user_namespace, network_namespace, exec->pcap_folder,
-                                      slash ? slash + 1 : copy, on_capture_running, exec, &error);
+                                      slash ? slash + 1 : copy, NULL, on_capture_running, exec, &error);
     if (exec->capture)
         rollback_push(exec->rollback, "capture", undo_capture, exec);
     else

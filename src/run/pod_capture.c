@@ -31,8 +31,8 @@ struct message {
     uint32_t kind;
     uint32_t length; /* of the text; OPEN: of the message with the names, 0: there is none */
     int sys;         /* the errno behind it */
-    struct pod_capture_result result;
-    char text[400];
+    uint64_t packets, dropped;
+    char text[400]; /* an error; DONE: a warning */
 };
 
 struct pod_capture {
@@ -42,6 +42,7 @@ struct pod_capture {
     bool answered; /* running() was called */
     bool stopping, finished;
     struct pod_capture_result result;
+    char *warning;
     struct error *error;
     void (*running)(void *user, const struct error *error);
     void (*done)(void *user, const struct pod_capture_result *result, const struct error *error);
@@ -56,8 +57,10 @@ static int say(enum kind kind, const struct sniffer_counts *counts, const struct
 {
     struct message message = {.kind = kind};
 
-    if (counts)
-        message.result = (struct pod_capture_result){.packets = counts->packets, .dropped = counts->dropped};
+    if (counts) {
+        message.packets = counts->packets;
+        message.dropped = counts->dropped;
+    }
     if (error) {
         snprintf(message.text, sizeof message.text, "%s", error_text(error));
         message.length = (uint32_t)strlen(message.text);
@@ -84,7 +87,8 @@ static bool wait_for_open(struct buffer *ret_names)
     return true;
 }
 
-static struct sniffer *open_sniffer(const char *file, const struct buffer *names, struct error **ret)
+static struct sniffer *open_sniffer(const char *file, const char *keys, const struct buffer *names,
+                                    struct error **ret)
 {
     static const char *const interfaces[] = {"lo", "eth0"};
     const struct sniffer_config config = {
@@ -93,6 +97,7 @@ static struct sniffer *open_sniffer(const char *file, const struct buffer *names
         .interfaces = interfaces,
         .interface_count = sizeof interfaces / sizeof *interfaces,
         .names = names,
+        .keys = keys,
     };
     struct sniffer *sniffer = sniffer_open(&config, ret);
 
@@ -103,7 +108,7 @@ static struct sniffer *open_sniffer(const char *file, const struct buffer *names
     return sniffer;
 }
 
-static int helper(const char *file)
+static int helper(const char *file, const char *keys)
 {
     cleanup_error struct error *error = NULL;
     cleanup_buffer struct buffer names = {0};
@@ -120,7 +125,7 @@ static int helper(const char *file)
     close(NETWORK_FD);
     if (!wait_for_open(&names))
         return 0;
-    sniffer = open_sniffer(file, &names, &error);
+    sniffer = open_sniffer(file, keys, &names, &error);
     if (!sniffer || say(RUNNING, NULL, NULL) < 0) {
         (void)say(FAILED, NULL, error);
         return 1;
@@ -128,7 +133,7 @@ static int helper(const char *file)
     if (sniffer_run(sniffer, CONTROL_FD, &counts, &error) < 0)
         (void)say(FAILED, &counts, error);
     else
-        (void)say(DONE, &counts, NULL);
+        (void)say(DONE, &counts, counts.keys);
     close(CONTROL_FD); /* closing the handles takes a while, and nobody has to wait for it */
     sniffer_close(sniffer);
     return 0;
@@ -143,6 +148,7 @@ static void pod_capture_free(struct pod_capture *capture)
     if (capture->pidfd >= 0)
         host_reap_later(capture->host, steal_fd(&capture->pidfd));
     error_free(capture->error);
+    free(capture->warning);
     free(capture);
 }
 
@@ -151,9 +157,11 @@ static void finish(struct pod_capture *capture)
     void (*done)(void *user, const struct pod_capture_result *result, const struct error *error) =
         capture->done;
     struct error *error = steal_pointer(&capture->error);
+    cleanup_free char *warning = steal_pointer(&capture->warning);
     struct pod_capture_result result = capture->result;
     void *user = capture->user;
 
+    result.warning = warning;
     pod_capture_free(capture);
     done(user, &result, error);
     error_free(error);
@@ -172,8 +180,12 @@ static void take_end(struct pod_capture *capture, const struct message *message)
 {
     capture->finished = true;
     watch_stop(&capture->watch);
-    if (message)
-        capture->result = message->result;
+    if (message) {
+        capture->result.packets = message->packets;
+        capture->result.dropped = message->dropped;
+    }
+    if (message && message->kind == DONE && message->length)
+        capture->warning = text_printable(message->text, message->length);
     if (!message)
         error_set(&capture->error, ERROR_FAILED, "the sniffer has ended unexpectedly");
     else if (message->kind == FAILED) {
@@ -205,20 +217,20 @@ static void on_message(void *user, uint32_t events)
 
 /* The helper is a fork of sippod without exec: loading libpcap and what that brings along would cost more
  * than all that it does. It keeps the descriptors that it needs and nothing else of sippod's. */
-static void helper_child(const int fds[HANDED], const char *file)
+static void helper_child(const int fds[HANDED], const char *file, const char *keys)
 {
-    cleanup_free char *name = text_copy(file);
+    cleanup_free char *name = text_copy(file), *keys_name = text_copy(keys);
 
     (void)setsid(); /* the terminal's signals are for sippod */
     process_reset_signals();
     (void)prctl(PR_SET_NAME, "sippod-sniffer");
     if (process_keep_only(fds, HANDED) < 0)
         _exit(1);
-    _exit(helper(name));
+    _exit(helper(name, keys_name));
 }
 
 struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int network_namespace,
-                                      int folder, const char *file,
+                                      int folder, const char *file, const char *keys,
                                       void (*running)(void *user, const struct error *error), void *user,
                                       struct error **ret)
 {
@@ -231,7 +243,7 @@ struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int
     pid = process_fork(0, &pidfd, ret);
     if (pid == 0)
         helper_child((const int[]){ends[1], user_namespace, network_namespace, folder, host->helper_filter},
-                     file);
+                     file, keys);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);

@@ -11,13 +11,15 @@ struct pod_capture;
 
 struct pod_capture_result {
     uint64_t packets, dropped;
+    const char *warning; /* of something that the file lacks, though it is complete; NULL: none */
 };
 
-/* Starts the helper; it joins the namespaces and waits. `folder` is where `file` is made. NULL on failure,
+/* Starts the helper; it joins the namespaces and waits. `folder` is where `file` is made, and where a TLS key
+ * log `keys` (NULL: none) is looked for at the end, to be put into a pcapng file. NULL on failure,
  * with nothing left behind; else it is to be ended with pod_capture_stop(). `running(user, error)` is called
  * once, after pod_capture_open(): every packet is seen from then on (error NULL), or none will be. */
 struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int network_namespace,
-                                      int folder, const char *file,
+                                      int folder, const char *file, const char *keys,
                                       void (*running)(void *user, const struct error *error), void *user,
                                       struct error **ret);
 

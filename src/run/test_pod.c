@@ -5,6 +5,9 @@
 #include "src/base/memory.h"
 #include "src/run/test_run.h"
 
+/* Where programs of a test log their TLS keys; Sipplauncher's documents call it so. */
+#define KEY_LOG "tls_premaster_keys.txt"
+
 /* ---- the pod and its capture ---- */
 
 static void on_capture_running(void *user, const struct error *error)
@@ -26,6 +29,8 @@ static void on_captured(void *user, const struct pod_capture_result *result, con
     if (result->dropped)
         log_line(run->log, LOG_LEVEL_WARNING, "%llu packets were not captured",
                  (unsigned long long)result->dropped);
+    if (result->warning)
+        log_line(run->log, LOG_LEVEL_WARNING, "TLS keys are not in the capture: %s", result->warning);
     test_undone(run, error);
 }
 
@@ -48,7 +53,7 @@ static void on_namespaces(void *user)
     pod_namespaces(run->pod, &user_namespace, &network_namespace);
     file = text_format("sipp-%s.%s", run->folder.run_id, run->context->classic_pcap ? "pcap" : "pcapng");
     run->capture = pod_capture_start(run->context->host, user_namespace, network_namespace, run->folder.fd,
-                                     file, on_capture_running, run, &error);
+                                     file, KEY_LOG, on_capture_running, run, &error);
     if (!run->capture) {
         free(file);
         test_not_ready(run, error);

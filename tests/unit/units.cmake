@@ -63,9 +63,11 @@ unit_test(tls/authority tls unit_support PkgConfig::GNUTLS)
 
 unit_test(packet/pcapng packet)
 unit_test(netns/assemble sniffer unit_support)
+unit_test(netns/keys sniffer unit_support)
 add_library(unit_scene STATIC unit/netns/scene.c unit/netns/interfaces.c)
 target_link_libraries(unit_scene PUBLIC sniffer unit_support)
 unit_test(netns/sniffer unit_scene WRAP counter_stop)
+unit_test(netns/sniffer_blocks unit_scene)
 
 unit_test(report/progress report unit_support)
 unit_test(report/results report unit_support PkgConfig::JANSSON)

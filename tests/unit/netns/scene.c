@@ -73,6 +73,7 @@ void scene_open(struct scene *scene, bool both)
         .interfaces = interfaces,
         .interface_count = both ? 2 : 1,
         .names = scene->names.length ? &scene->names : NULL,
+        .keys = scene->keys,
     };
     cleanup_error struct error *error = NULL;
 

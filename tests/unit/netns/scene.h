@@ -21,6 +21,7 @@ struct scene {
     int ends[2];         /* of the control socket: ours, the sniffer's */
     bool have_eth0;      /* some kernels make no veth pair */
     struct buffer names; /* for the sniffer */
+    const char *keys;
     struct sniffer *sniffer;
 };
 

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,59 +248,6 @@ static void odd_frames(void **state)
     assert_int_equal(counts.packets, 6);
 }
 
-/* ---- What is said beside the packets ---- */
-
-static void add_names(struct scene *scene)
-{
-    static const struct pcapng_name names[] = {{"198.18.1.0", "ua0"}, {"fd00::1", "ua1"}};
-
-    pcapng_add_names(&scene->names, names, 2);
-}
-
-/* In front of the first packet while the capture goes on, so that the file is not copied for them. */
-static void names_in_the_head(void **state)
-{
-    struct scene *scene = *state;
-    struct sniffer_counts counts;
-    struct outline outline;
-    struct stat before, after;
-    struct seen seen;
-
-    add_names(scene);
-    scene_open(scene, false);
-    scene_outline(scene, &outline);
-    assert_int_equal(outline.types[4], 1);
-    assert_int_equal(fstatat(scene->folder, FILE_NAME, &before, 0), 0);
-    assert_true(scene_send(scene, ON_LO, 0, 10));
-    scene_stop(scene);
-    scene_run(scene, &counts);
-    assert_int_equal(fstatat(scene->folder, FILE_NAME, &after, 0), 0);
-    assert_int_equal(before.st_ino, after.st_ino);
-    assert_good_file(scene, &counts, &seen);
-    assert_numbers(seen.lo, seen.lo_count, 10);
-    scene_outline(scene, &outline);
-    assert_int_equal(outline.types[4], 1);
-    assert_true(outline.first[1] < outline.first[4] && outline.first[4] < outline.first[6]);
-}
-
-/* The classic format has no place for them. */
-static void no_names_in_a_classic_file(void **state)
-{
-    struct scene *scene = *state;
-    const char *const interfaces[] = {"lo"};
-    struct sniffer_config config = {scene->folder, "a.pcap", interfaces, 1, &scene->names};
-    struct sniffer_counts counts;
-    struct stat file;
-
-    add_names(scene);
-    scene->sniffer = sniffer_open(&config, NULL);
-    assert_non_null(scene->sniffer);
-    scene_stop(scene);
-    scene_run(scene, &counts);
-    assert_int_equal(fstatat(scene->folder, "a.pcap", &file, 0), 0);
-    assert_int_equal(file.st_size, 24);
-}
-
 /* ---- Interfaces that go down or away ---- */
 
 static void interface_down_before_stop(void **state)
@@ -460,7 +406,7 @@ static void killed(void **state)
     struct seen seen;
     pid_t pid;
 
-    add_names(scene);
+    pcapng_add_names(&scene->names, &(struct pcapng_name){"198.18.1.0", "ua0"}, 1);
     scene_open(scene, false);
     pid = scene_child(scene, run_until_killed);
     assert_true(scene_send(scene, ON_LO, 0, 100));
@@ -514,7 +460,7 @@ static void disk_full(void **state)
 static void assert_refused(const struct scene *scene, const char *interface, const char *words, size_t files)
 {
     const char *interfaces[] = {"lo", interface};
-    struct sniffer_config config = {scene->folder, FILE_NAME, interfaces, interface ? 2 : 1, NULL};
+    struct sniffer_config config = {scene->folder, FILE_NAME, interfaces, interface ? 2 : 1, NULL, NULL};
     cleanup_error struct error *error = NULL;
     cleanup_strings struct strings names = {0};
 
@@ -551,8 +497,6 @@ int main(void)
         scene_test(message_stops_too),
         scene_test(nothing_to_see),
         scene_test(odd_frames),
-        scene_test(names_in_the_head),
-        scene_test(no_names_in_a_classic_file),
         scene_test(interface_down_before_stop),
         scene_test(interface_gone_before_stop),
         scene_test(other_interface_goes_on),
