@@ -19,7 +19,6 @@ static struct run_options defaults(bool as_sipplauncher)
 {
     struct run_options run = {
         .sipp = text_copy("sipp"),
-        .transport = text_copy("u1"),
         .results = text_copy(as_sipplauncher ? OLD_FOLDER : "sippod-results"),
         .log_file = as_sipplauncher ? text_copy(OLD_LOG) : NULL,
         .progress = PROGRESS_NORMAL,
@@ -95,13 +94,25 @@ static int check_tls(const struct run_options *run, struct error **ret)
     if (!run->ca_certificate != !run->ca_key)
         return error_set(ret, ERROR_INPUT, "--tls-ca-root-%s: --tls-ca-root-%s is missing",
                          run->ca_certificate ? "cert" : "key", run->ca_certificate ? "key" : "cert");
-    if (*run->transport == 'l' || run->ca_certificate)
-        return error_set(ret, ERROR_INPUT, "%s: TLS comes with a later version",
-                         run->ca_certificate ? "--tls-ca-root-cert" : "--sipp-transport l1 and ln");
+    if (*run->transport == 'l')
+        return 0;
+    if (run->ca_certificate)
+        return error_set(
+            ret, ERROR_INPUT,
+            "--tls-ca-root-cert %s: the transport is not TLS; it is with --sipp-transport l1 or ln",
+            run->ca_certificate);
     if (run->tls_version)
-        return error_set(ret, ERROR_INPUT, "--sipp-tls-version %s: the transport is not TLS",
-                         run->tls_version);
+        return error_set(
+            ret, ERROR_INPUT,
+            "--sipp-tls-version %s: the transport is not TLS; it is with --sipp-transport l1 or ln",
+            run->tls_version);
     return 0;
+}
+
+static void choose_transport(struct run_options *run)
+{
+    if (!run->transport)
+        run->transport = text_copy(run->ca_certificate ? "l1" : "u1");
 }
 
 static int check_sets(const struct strings *sets, struct error **ret)
@@ -172,6 +183,7 @@ static int read_all(const struct option_table *table, int argc, char **argv, str
         add_paths(run, &positional);
     }
     run_options_free(&first);
+    choose_transport(run);
     return result < 0 || *ret_special ? result : check(run, ret);
 }
 

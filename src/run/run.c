@@ -274,6 +274,8 @@ static void run_free(struct run *run)
     keywords_replacements_free(&run->replacements);
     strings_free(&run->mounts.readable);
     strings_free(&run->mounts.writable);
+    authority_free(run->authority);
+    free(run->keylog);
     log_close(run->log);
     results_folder_close(&run->folder);
     results_free(&run->results);

@@ -83,6 +83,7 @@ static void plan_sipp(struct run *run, const char *program, uint64_t descriptors
         .program = program,
         .transport = options->transport,
         .info_file = run->suite.info_file,
+        .tls_version = options->tls_version,
         .default_behaviors = options->default_behaviors,
         .recv_timeout_ms = options->recv_timeout_ms,
         .calls = options->calls,
@@ -163,6 +164,8 @@ static void plan_context(struct run *run, const struct rlimit *descriptors)
         .progress = &run->progress,
         .sipp = &run->sipp,
         .mounts = &run->mounts,
+        .authority = run->authority,
+        .keylog = run->keylog,
         .descriptor_limit = descriptors->rlim_cur,
         .descriptor_most = descriptors->rlim_max,
         .keep = run->options->keep,
@@ -203,7 +206,7 @@ int run_setup(struct run *run, char **ret_sipp, struct error **ret)
         return -1;
     plan_sipp(run, *ret_sipp, descriptors.rlim_cur);
     plan_mounts(run);
-    if (plan_named_mounts(run, ret) < 0 || open_log(run, ret) < 0)
+    if (plan_named_mounts(run, ret) < 0 || run_setup_tls(run, ret) < 0 || open_log(run, ret) < 0)
         return -1;
     plan_context(run, &descriptors);
     plan_results(run);

@@ -30,7 +30,9 @@ struct run {
     struct global *global;     /* from before the first test to after the last, NULL: none */
     struct schedule *schedule; /* one of these two while tests run */
     struct groups *groups;
-    struct log *log; /* of the whole run, NULL: none */
+    struct authority *authority; /* of the UAs' certificates, NULL: no test talks TLS */
+    char *keylog;                /* the library that SIPp logs session keys with, NULL: it does not */
+    struct log *log;             /* of the whole run, NULL: none */
     int64_t started_ns;
 };
 
@@ -40,6 +42,9 @@ int run_setup_suite(struct run *run);
 /* Everything else that can be wrong before a test is started, and then the results folder. *ret_sipp is the
  * program, to be freed after the last test. */
 int run_setup(struct run *run, char **ret_sipp, struct error **ret);
+
+/* A part of it: what tests over TLS need. */
+int run_setup_tls(struct run *run, struct error **ret);
 
 /* What run_setup() has made for the time of the run. */
 void run_setup_undo(struct run *run);

@@ -10,6 +10,7 @@
 #include "src/base/memory.h"
 
 #define SIP_PORT   5060
+#define SIPS_PORT  "5061"
 #define AT_ONCE    1000.0 /* calls a second: SIPp starts the first one after 1/rate seconds */
 #define MOST_BYTES ((size_t)8 * 1024 * 1024)
 
@@ -92,19 +93,51 @@ static void add_extra(const struct sipp_options *options, const struct test *tes
             strings_add(arguments, test->config.sipp_args[i].list.list[j]);
 }
 
+/* "u1" and so on. */
+static const char *transport_of(const struct sipp_options *options, const struct test *test)
+{
+    const char *transport = test->config.transport ? test->config.transport : options->transport;
+
+    return transport ? transport : "u1";
+}
+
+bool sipp_uses_tls(const struct sipp_options *options, const struct test *test)
+{
+    return *transport_of(options, test) == 'l';
+}
+
+/* Whom it calls; over TLS at the other port, and with a certificate of its own. */
+static void add_remote(const struct sipp_options *options, bool tls, const char *ua, const char *dut,
+                       struct strings *arguments)
+{
+    if (!tls) {
+        strings_add(arguments, dut);
+        return;
+    }
+    strings_addf(arguments, strchr(dut, ':') ? "[%s]:" SIPS_PORT : "%s:" SIPS_PORT, dut);
+    strings_add(arguments, "-tls_cert");
+    strings_addf(arguments, "%s.crt", ua);
+    strings_add(arguments, "-tls_key");
+    strings_addf(arguments, "%s.key", ua);
+    if (options->tls_version)
+        add(arguments, "-tls_version", options->tls_version);
+}
+
 void sipp_arguments(const struct sipp_options *options, const struct test *test,
                     const struct scenario *scenario, const struct sipp_call *call, struct strings *arguments)
 {
     cleanup_free char *stem = sipp_stem(scenario);
-    const char *transport = test->config.transport ? test->config.transport : options->transport;
+    bool tls = sipp_uses_tls(options, test);
 
     add(arguments, options->program, NULL);
     add(arguments, "-i", test_ua(test, scenario->ua)->address);
-    add(arguments, "-t", transport ? transport : "u1");
+    if (tls)
+        add(arguments, "-p", SIPS_PORT);
+    add(arguments, "-t", transport_of(options, test));
     add(arguments, "-sf", scenario->file);
     add_numbers(options, call->calls, arguments);
     add_files(options, stem, arguments);
-    strings_add(arguments, call->dut);
+    add_remote(options, tls, scenario->ua, call->dut, arguments);
     add_sockets(options, arguments);
     add(arguments, "-trace_stat", NULL);
     strings_add(arguments, "-stf");

@@ -11,6 +11,7 @@ struct sipp_options {
     const char *program;           /* absolute */
     const char *transport;         /* -t, NULL: u1 */
     const char *info_file;         /* -inf, absolute; NULL: none */
+    const char *tls_version;       /* -tls_version, NULL: what both sides know */
     const char *default_behaviors; /* -default_behaviors, NULL: SIPp's own */
     unsigned recv_timeout_ms;      /* -recv_timeout, 0: 5000 */
     unsigned calls;                /* of a test, 0: 1 */
@@ -26,6 +27,9 @@ struct sipp_call {
     unsigned calls;          /* -m */
     const struct twin *twin; /* its part in third party call control, NULL: none */
 };
+
+/* Whether the test's SIPps talk TLS. */
+bool sipp_uses_tls(const struct sipp_options *options, const struct test *test);
 
 /* The arguments for one scenario, in Sipplauncher's order; what the run and the test add comes last, and so
  * prevails. */

@@ -83,6 +83,7 @@ static void end(struct test_run *run)
     rollback_free(run->rollback);
     run_folder_close(&run->folder);
     third_party_free(&run->third_party);
+    environment_free(&run->sipp_environment);
     if (run->addresses.count) /* the router has been told before that the pod is gone */
         addresses_give_back(run->context->addresses, &run->addresses);
     free(run->why);
@@ -213,6 +214,7 @@ static void start_parts(struct test_run *run)
 {
     const struct test_context *context = run->context;
     const char *dut = test_dut(run);
+    bool tls = run->sipp_environment.count > 0;
     struct parts_config config = {
         .loop = context->host->loop,
         .results = run->result->uas,
@@ -227,8 +229,8 @@ static void start_parts(struct test_run *run)
                 .third_party = &run->third_party,
                 .folder = run->folder.path,
                 .folder_fd = run->folder.fd,
-                .envs = context->envs,
-                .env_count = context->env_count,
+                .envs = tls ? run->sipp_environment.list : context->envs,
+                .env_count = tls ? run->sipp_environment.count : context->env_count,
                 .descriptor_limit = context->descriptor_limit,
                 .descriptor_most = context->descriptor_most,
             },

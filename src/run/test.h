@@ -10,6 +10,7 @@
 #include "src/run/host.h"
 #include "src/run/sipp.h"
 #include "src/suite/keywords.h"
+#include "src/tls/authority.h"
 #include "src/wire/message.h"
 
 enum keep { KEEP_FAILED, KEEP_ALL, KEEP_NONE };
@@ -24,6 +25,8 @@ struct test_context {
     const struct mounts_plan *mounts;                 /* without the run folder */
     const struct keywords_replacements *replacements; /* NULL: none */
     struct renderer *renderer;
+    struct authority *authority; /* NULL: no test was known to talk TLS */
+    const char *keylog;          /* preloaded into a SIPp that does, NULL: nothing is */
     const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
     struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;

@@ -158,7 +158,8 @@ static int read_config(struct test_run *run, struct error **ret)
 static int read_files(struct test_run *run, struct error **ret)
 {
     return read_config(run, ret) < 0 ||
-                   third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0
+                   third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0 ||
+                   test_prepare_tls(run, NULL, ret) < 0
                ? -1
                : 0;
 }

@@ -1,10 +1,11 @@
 /* Inside of a test's run, shared by test.c (states, the way through them) and test_files.c,
- * test_pod.c and test_scripts.c (what is prepared, and its undo) only. */
+ * test_tls.c, test_pod.c and test_scripts.c (what is prepared, and its undo) only. */
 #pragma once
 
 #include "src/base/log.h"
 #include "src/base/rollback.h"
 #include "src/run/dut.h"
+#include "src/run/environment.h"
 #include "src/run/parts.h"
 #include "src/run/pod.h"
 #include "src/run/pod_capture.h"
@@ -22,7 +23,8 @@ struct test_run {
     struct rollback *rollback;
     struct address_blocks addresses; /* that its UAs are in, where tests share a network */
     struct run_folder folder;
-    struct third_party third_party; /* from 3pcc.txt */
+    struct third_party third_party;      /* from 3pcc.txt */
+    struct environment sipp_environment; /* where it is not that of scripts: under TLS */
     struct log *log, *launch_log;
     struct rendering *rendering; /* goes on */
     struct pod *pod;
@@ -57,6 +59,7 @@ const char *test_dut(const struct test_run *run);         /* whom UACs call; NUL
 int test_prepare_folder(struct test_run *run, struct error **ret); /* test_files.c */
 int test_prepare_logs(struct test_run *run, struct error **ret);
 int test_prepare_files(struct test_run *run, struct error **ret);
-int test_prepare_pod(struct test_run *run, struct error **ret); /* test_pod.c */
-void test_prepare_dut(struct test_run *run);                    /* test_scripts.c */
+int test_prepare_tls(struct test_run *run, const struct strings *names, struct error **ret); /* test_tls.c */
+int test_prepare_pod(struct test_run *run, struct error **ret);                              /* test_pod.c */
+void test_prepare_dut(struct test_run *run); /* test_scripts.c */
 void test_prepare_scripts(struct test_run *run);

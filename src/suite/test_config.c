@@ -13,9 +13,9 @@ static int check_transport(cfg_t *config, cfg_opt_t *option)
 {
     const char *transport = cfg_opt_getnstr(option, 0);
 
-    if (transport && suite_is_transport(transport) && *transport != 'l')
+    if (transport && suite_is_transport(transport))
         return 0;
-    cfg_error(config, "transport \"%s\": it can be u1, un, ui, t1 or tn", transport ? transport : "");
+    cfg_error(config, "transport \"%s\": it can be u1, un, ui, t1, tn, l1 or ln", transport ? transport : "");
     return -1;
 }
 

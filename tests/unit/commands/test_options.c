@@ -140,6 +140,19 @@ static void test_abbreviations(void **state)
     accepted(scene, "--sipp sipp");                              /* a whole name is not an abbreviation */
 }
 
+static void test_tls(void **state)
+{
+    struct scene *scene = *state;
+
+    accepted(scene, "");
+    assert_string_equal(scene->run.transport, "u1");
+    accepted(scene, "--tls-ca-root-cert c --tls-ca-root-key k");
+    assert_string_equal(scene->run.transport, "l1"); /* nothing else would need it */
+    accepted(scene, "--tls-ca-root-cert c --tls-ca-root-key k --sipp-transport ln --sipp-tls-version 1.2");
+    assert_string_equal(scene->run.transport, "ln");
+    accepted(scene, "--sipp-transport l1"); /* an authority is made */
+}
+
 static void test_values_refused(void **state)
 {
     struct scene *scene = *state;
@@ -152,6 +165,8 @@ static void test_values_refused(void **state)
     refused(scene, "--sipp-transport u2", "--sipp-transport u2: it can be u1");
     refused(scene, "--sipp-tls-version 1.2", "the transport is not TLS");
     refused(scene, "--sipp-tls-version 1.4", "it can be 1.0");
+    refused(scene, "--tls-ca-root-cert c --tls-ca-root-key k --sipp-transport t1",
+            "the transport is not TLS");
     refused(scene, "--tls-ca-root-cert c", "--tls-ca-root-key is missing");
     refused(scene, "--tls-ca-root-key c", "--tls-ca-root-cert is missing");
     refused(scene, "--network-mask 0", "--network-mask 0:");
@@ -236,9 +251,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),        TEST(test_old_options), TEST(test_abbreviations),
-        TEST(test_values_refused),  TEST(test_precedence),  TEST(test_paths_in_files),
-        TEST(test_faults_in_files),
+        TEST(test_defaults),       TEST(test_old_options),
+        TEST(test_abbreviations),  TEST(test_tls),
+        TEST(test_values_refused), TEST(test_precedence),
+        TEST(test_paths_in_files), TEST(test_faults_in_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,37 @@ static void test_uac(void **state)
                   "198.18.1.0 -max_socket 1023 -trace_stat -stf 02_uac_ua1_trace.csv -fd 60 -nostdin");
 }
 
+static void test_over_tls(void **state)
+{
+    struct test_config config = {.transport = (char *)"ln"};
+    struct sipp_options options = defaults;
+    struct test test = {.uas = uas, .ua_count = 2};
+
+    (void)state;
+    options.transport = "l1";
+    assert_true(sipp_uses_tls(&options, &test));
+    assert_false(sipp_uses_tls(&defaults, &test));
+    arguments_are(
+        &options, NULL, &server,
+        "/usr/bin/sipp -i 198.18.1.0 -p 5061 -t l1 -sf uas_ua0.xml -recv_timeout 5000 -r 1000 -l 1 -m 1 "
+        "-log_file ./uas_ua0_log_file -screen_file ./uas_ua0_screen_file " TRACES
+        "198.18.1.0:5061 -tls_cert ua0.crt -tls_key ua0.key -max_socket 1023 -trace_stat "
+        "-stf uas_ua0_trace.csv -fd 60 -nostdin");
+    options.tls_version = "1.2";
+    arguments_are(
+        &options, &config, &client,
+        "/usr/bin/sipp -i 198.18.1.1 -p 5061 -t ln -sf 02_uac_ua1.xml -recv_timeout 5000 -r 1000 -l 1 "
+        "-m 1 -log_file ./02_uac_ua1_log_file -screen_file ./02_uac_ua1_screen_file " TRACES
+        "198.18.1.0:5061 -tls_cert ua1.crt -tls_key ua1.key -tls_version 1.2 -max_socket 1023 "
+        "-trace_stat -stf 02_uac_ua1_trace.csv -fd 60 -nostdin");
+    config.transport = (char *)"u1"; /* one test that does not: nothing of it is left */
+    assert_false(sipp_uses_tls(&options, &(struct test){.config = config}));
+    arguments_are(&options, &config, &server,
+                  "/usr/bin/sipp -i 198.18.1.0 -t u1 -sf uas_ua0.xml -recv_timeout 5000 -r 1000 -l 1 -m 1 "
+                  "-log_file ./uas_ua0_log_file -screen_file ./uas_ua0_screen_file " TRACES
+                  "198.18.1.0 -max_socket 1023 -trace_stat -stf uas_ua0_trace.csv -fd 60 -nostdin");
+}
+
 /* One word an argument, whatever is in it. */
 static void test_words(void **state)
 {
@@ -195,7 +226,7 @@ static void test_bound_to(void **state)
         {{"sipp", "-i", "198.18.1.0", "-t", "ui"}, "198.18.1.0", "udp", 5060},
         {{"sipp", "-i", "198.18.1.0", "-t", "t1"}, "198.18.1.0", "tcp", 5060},
         {{"sipp", "-i", "198.18.1.0", "-t", "tn"}, "198.18.1.0", "tcp", 5060},
-        {{"sipp", "-i", "198.18.1.0", "-t", "l1"}, "198.18.1.0", "tcp", 5060},
+        {{"sipp", "-i", "198.18.1.0", "-p", "5061", "-t", "l1"}, "198.18.1.0", "tcp", 5061},
         {{"sipp", "-i", "198.18.1.0", "-p", "5061", "-p", "5070"}, "198.18.1.0", "udp", 5070},
         {{"sipp", "-i", "198.18.1.0", "-i", "::1", "-p", "70000"}, "::1", "udp", 5060},
         {{"sipp", "-i", "198.18.1.0", "-p"}, "198.18.1.0", "udp", 5060},
@@ -351,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uas),
         cmocka_unit_test(test_uac),
+        cmocka_unit_test(test_over_tls),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_transport_of_the_test),
         cmocka_unit_test(test_numbers),

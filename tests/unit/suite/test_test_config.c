@@ -111,7 +111,7 @@ static void test_out_of_range(void **state)
     refused("timeout = 86401\n", 1, "at most 86400");
     refused("timeout = nan\n", 1, "timeout");
     refused("timeout = inf\n", 1, "timeout");
-    refused("\n\ntransport = l1\n", 3, "transport \"l1\": it can be u1, un, ui, t1 or tn");
+    refused("\n\ntransport = l2\n", 3, "transport \"l2\": it can be u1, un, ui, t1, tn, l1 or ln");
     refused("transport = \"\"\n", 1, "it can be u1");
     refused("transport = U1\n", 1, "it can be u1");
 }

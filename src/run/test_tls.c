@@ -1,0 +1,37 @@
+/* A step of PREPARING, for a test over TLS: certificates, and what SIPp's environment says about keys. */
+#include "src/base/memory.h"
+#include "src/run/sipp.h"
+#include "src/run/test_run.h"
+
+#define KEYS_FILE "tls_premaster_keys.txt"
+
+/* SIPp's only: what a script or the DUT loads is its own affair. */
+static void set_environment(struct test_run *run)
+{
+    const struct test_context *context = run->context;
+    cleanup_free char *keys = text_format("%s/" KEYS_FILE, run->folder.path);
+
+    for (size_t i = 0; i < context->env_count; i++)
+        environment_set(&run->sipp_environment, context->envs[i].name, context->envs[i].value);
+    environment_set(&run->sipp_environment, "SSLKEYLOGFILE", keys);
+    if (!context->keylog)
+        return;
+    environment_set(&run->sipp_environment, "SIPPOD_KEYLOG", keys);
+    environment_set(&run->sipp_environment, "LD_PRELOAD", context->keylog);
+}
+
+int test_prepare_tls(struct test_run *run, const struct strings *names, struct error **ret)
+{
+    if (run->context->is_global || !sipp_uses_tls(run->context->sipp, run->test))
+        return 0;
+    if (!run->context->authority) /* its SIPp was not asked about TLS, either */
+        return error_set(
+            ret, ERROR_INPUT,
+            "test.conf: the transport is TLS only once it is rendered; write it without a keyword");
+    for (size_t i = 0; i < run->test->ua_count; i++)
+        if (authority_issue(run->context->authority, run->folder.fd, run->test->uas[i].name,
+                            run->test->uas[i].address, names, ret) < 0)
+            return error_prefix(ret, "certificate of %s", run->test->uas[i].name);
+    set_environment(run);
+    return 0;
+}
