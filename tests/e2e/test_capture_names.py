@@ -1,8 +1,10 @@
 #!/usr/bin/env -S python3 -B
 """What a capture brings along beside its packets: the names of those who speak, and TLS keys."""
+import signal
 import subprocess
 
 import harness
+import host
 import pcapng
 import suites
 from harness import Case, for_each_user
@@ -28,9 +30,10 @@ class NamesCase(Case):
     def capture(self):
         return pcapng.Capture(self.run_folder() / self.result()["pcap"])
 
-    def tshark(self, *arguments):
-        done = subprocess.run([harness.require("tshark"), "-r", self.run_folder() / self.result()["pcap"], *arguments],
-                              capture_output=True, text=True, check=True, env=self.environment())
+    def tshark(self, *arguments, path=None):
+        path = path or self.run_folder() / self.result()["pcap"]
+        done = subprocess.run([harness.require("tshark"), "-r", path, *arguments], capture_output=True, text=True,
+                              check=True, env=self.environment())
         return [line.split("\t") for line in done.stdout.splitlines()]
 
     def run_suite(self, *options):
@@ -40,14 +43,15 @@ class NamesCase(Case):
 
 @for_each_user
 class Names(NamesCase):
+    COLUMNS = ("-T", "fields", "-e", "_ws.col.Source", "-e", "_ws.col.Destination")
+
     def test_a_ua_is_called_by_its_name(self):
         suites.write_test(self.folder / "suite", "call")
         self.run_suite()
-        columns = ("-T", "fields", "-e", "_ws.col.Source", "-e", "_ws.col.Destination")
-        self.assertEqual(self.tshark("-N", "n", *columns), [["ua1", "ua0"], ["ua0", "ua1"]])
+        self.assertEqual(self.tshark("-N", "n", *self.COLUMNS), [["ua1", "ua0"], ["ua0", "ua1"]])
         # Wireshark shows names only to those who want them.
         for options in ([], ["-n"]):
-            self.assertEqual(self.tshark(*options, *columns),
+            self.assertEqual(self.tshark(*options, *self.COLUMNS),
                              [["198.18.1.1", "198.18.1.0"], ["198.18.1.0", "198.18.1.1"]])
 
     def test_names_stand_in_front_of_the_packets(self):
@@ -66,6 +70,20 @@ class Names(NamesCase):
                      "exec sipp -i {{dut.host}} -p 5060 -sf uas.xml -nostdin >/dev/null 2>&1\n")
         self.run_suite()
         self.assertEqual(self.capture().names, [("198.18.0.1", "dut"), ("198.18.1.1", "ua1")])
+
+    def test_they_outlive_sigkill(self):
+        """A file that was cut off has no end, but its names, and it can be read."""
+        endless = suites.uac(after=suites.command("touch called") + suites.pause(600))
+        suites.write_test(self.folder / "suite", "call", {"uas_ua0.xml": suites.uas(), "uac_ua1.xml": endless})
+        self.me.own(self.folder)
+        running = self.start("suite", "--keep", "all")
+        folder = self.wait_for("sippod-results/call/*/called", running).parent
+        path = self.wait_for("sippod-results/call/*/sipp-*.pcapng", running)
+        self.assertTrue(host.wait_until(lambda: b"SIP/2.0 200 OK" in path.read_bytes(), 10))
+        running.signal(signal.SIGKILL)
+        running.wait()
+        self.assertEqual(sorted(place.name for place in folder.glob("sipp-*")), [path.name])
+        self.assertEqual(self.tshark("-N", "n", *self.COLUMNS, path=path), [["ua1", "ua0"], ["ua0", "ua1"]])
 
     def test_none_in_the_classic_format(self):
         suites.write_test(self.folder / "suite", "call")
