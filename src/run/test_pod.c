@@ -5,9 +5,6 @@
 #include "src/base/memory.h"
 #include "src/run/test_run.h"
 
-/* Where programs of a test log their TLS keys; Sipplauncher's documents call it so. */
-#define KEY_LOG "tls_premaster_keys.txt"
-
 /* ---- the pod and its capture ---- */
 
 static void on_capture_running(void *user, const struct error *error)

@@ -15,6 +15,9 @@
 #include "src/run/test.h"
 #include "src/suite/third_party.h"
 
+/* Where programs of a test log their TLS keys; Sipplauncher's documents call it so. */
+#define KEY_LOG "tls_premaster_keys.txt"
+
 struct test_run {
     const struct test_context *context;
     struct test *test; /* its own copy: addresses and configuration may be this run's only */

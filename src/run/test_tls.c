@@ -3,13 +3,11 @@
 #include "src/run/sipp.h"
 #include "src/run/test_run.h"
 
-#define KEYS_FILE "tls_premaster_keys.txt"
-
 /* SIPp's only: what a script or the DUT loads is its own affair. */
 static void set_environment(struct test_run *run)
 {
     const struct test_context *context = run->context;
-    cleanup_free char *keys = text_format("%s/" KEYS_FILE, run->folder.path);
+    cleanup_free char *keys = text_format("%s/" KEY_LOG, run->folder.path);
 
     for (size_t i = 0; i < context->env_count; i++)
         environment_set(&run->sipp_environment, context->envs[i].name, context->envs[i].value);
