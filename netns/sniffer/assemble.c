@@ -76,7 +76,7 @@ static int rewrite(struct stream *stream, int folder, const struct buffer *ahead
     int result;
 
     (void)unlinkat(folder, temporary, 0); /* nobody else has a use for this name */
-    if (stream_open(&to, folder, temporary, ret) < 0)
+    if (stream_open(&to, folder, temporary, stream->mode, ret) < 0)
         return -1;
     result = write_sorted(stream, &to, ahead, tail, ret);
     if (result == 0 && renameat(folder, temporary, folder, stream->name) < 0)

@@ -70,7 +70,7 @@ static ssize_t read_whole(int fd, char *data, size_t size)
 }
 
 /* Opened without following a link, and without waiting for anybody: a FIFO may have that name. */
-int keys_read(int folder, const char *name, struct buffer *ret_lines, struct error **ret)
+int keys_read(int folder, const char *name, struct buffer *ret_lines, mode_t *ret_mode, struct error **ret)
 {
     cleanup_fd int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     cleanup_free char *text = NULL;
@@ -86,6 +86,7 @@ int keys_read(int folder, const char *name, struct buffer *ret_lines, struct err
         return error_sys(ret, ERROR_FAILED, errno, "cannot look at %s", name);
     if (!S_ISREG(file.st_mode))
         return error_set(ret, ERROR_FAILED, "%s is not a regular file", name);
+    *ret_mode = file.st_mode & 0777;
     text = memory_new(PCAPNG_SECRETS_MOST);
     length = read_whole(fd, text, PCAPNG_SECRETS_MOST);
     if (length < 0)

@@ -276,7 +276,7 @@ struct sniffer *sniffer_open(const struct sniffer_config *config, struct error *
     sniffer->loop = loop_new(ret);
     if (!sniffer->loop || marker_open(&sniffer->marker, ret) < 0 ||
         start_captures(sniffer, config, ret) < 0 ||
-        stream_open(&sniffer->stream, config->folder, config->file, ret) < 0) {
+        stream_open(&sniffer->stream, config->folder, config->file, 0644, ret) < 0) {
         sniffer_close(sniffer);
         return NULL;
     }
@@ -312,16 +312,20 @@ static uint64_t collect_statistics(const struct sniffer *sniffer, struct buffer 
     return dropped;
 }
 
-/* The keys are complete only now. They go in front of the packets, as a reader decrypts while it reads. */
-static void collect_keys(const struct sniffer *sniffer, struct buffer *ahead, struct error **ret)
+/* The keys are complete only now. They go in front of the packets, as a reader decrypts while it reads. Who
+ * may not read the log they come from may not read the file with them either. */
+static void collect_keys(struct sniffer *sniffer, struct buffer *ahead, struct error **ret)
 {
     cleanup_buffer struct buffer lines = {0};
+    mode_t mode = 0;
 
     if (!sniffer->keys || sniffer->stream.classic)
         return;
-    (void)keys_read(sniffer->folder, sniffer->keys, &lines, ret);
-    if (lines.length)
-        pcapng_add_secrets(ahead, lines.data, lines.length);
+    (void)keys_read(sniffer->folder, sniffer->keys, &lines, &mode, ret);
+    if (!lines.length)
+        return;
+    pcapng_add_secrets(ahead, lines.data, lines.length);
+    sniffer->stream.mode &= mode;
 }
 
 int sniffer_run(struct sniffer *sniffer, int control, struct sniffer_counts *ret, struct error **ret_error)

@@ -17,13 +17,13 @@ static bool is_classic(const char *name)
     return dot && strcmp(dot, ".pcap") == 0;
 }
 
-int stream_open(struct stream *stream, int folder, const char *name, struct error **ret)
+int stream_open(struct stream *stream, int folder, const char *name, mode_t mode, struct error **ret)
 {
-    int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 
     if (fd < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot create %s", name);
-    *stream = (struct stream){.fd = fd, .name = text_copy(name), .classic = is_classic(name)};
+    *stream = (struct stream){.fd = fd, .name = text_copy(name), .classic = is_classic(name), .mode = mode};
     return 0;
 }
 

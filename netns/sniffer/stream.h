@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "src/base/error.h"
 #include "src/base/text.h"
@@ -22,6 +23,7 @@ struct record {
 struct stream {
     int fd;       /* readable too */
     bool classic; /* a pcap file, not pcapng */
+    mode_t mode;  /* of the file once it is assembled, less the umask */
     char *name;
     struct buffer pending; /* whole blocks that are not written yet */
     uint64_t written;      /* bytes in the file */
@@ -36,7 +38,7 @@ struct stream {
 
 /* Creates `name`, which must not exist, in `folder`; a name that ends in ".pcap" is that of a classic file.
  * What is written before the first stream_packet() is the head. */
-int stream_open(struct stream *stream, int folder, const char *name, struct error **ret);
+int stream_open(struct stream *stream, int folder, const char *name, mode_t mode, struct error **ret);
 void stream_close(struct stream *stream);
 
 /* Appends bytes (whole blocks), or the block of a packet; they may stay in memory until the next flush. */

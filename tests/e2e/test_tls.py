@@ -172,6 +172,9 @@ class Calls(TlsCase):
                                "-e", "sip.Method", "-e", "sip.Status-Code"],
                               capture_output=True, text=True, check=True, timeout=30)
         self.assertEqual(done.stdout.split(), ["OPTIONS", "200"], done.stderr)
+        # Nobody else may read the keys, in either file.
+        for name in ("tls_premaster_keys.txt", "sipp-*.pcapng"):
+            self.assertEqual(next(folder.glob(name)).stat().st_mode & 0o777, 0o600, name)
 
     def test_scripts_are_not_preloaded(self):
         write_test(self.folder / "suite", "call", before="echo \"$LD_PRELOAD$SSLKEYLOGFILE$SIPPOD_KEYLOG\" > seen\n")

@@ -40,7 +40,7 @@ static int setup(void **state)
 
     work->path = folder_make();
     work->folder = folder_open(work->path);
-    assert_int_equal(stream_open(&work->stream, work->folder, FILE_NAME, NULL), 0);
+    assert_int_equal(stream_open(&work->stream, work->folder, FILE_NAME, 0644, NULL), 0);
     pcapng_add_section(&head, &(struct pcapng_section){0});
     pcapng_add_interface(&head, &(struct pcapng_interface){.linktype = PCAPNG_LINKTYPE_ETHERNET});
     stream_add(&work->stream, head.data, head.length);

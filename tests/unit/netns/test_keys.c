@@ -24,6 +24,7 @@ struct work {
     char *path;
     int folder;
     struct buffer lines;
+    mode_t mode;
     struct error *error;
 };
 
@@ -56,7 +57,8 @@ static void check(struct work *work, const char *expected, const char *complaint
 
     error_free(steal_pointer(&work->error));
     buffer_drop(&work->lines, work->lines.length);
-    assert_int_equal(keys_read(work->folder, NAME, &work->lines, &work->error), complaint ? -1 : 0);
+    assert_int_equal(keys_read(work->folder, NAME, &work->lines, &work->mode, &work->error),
+                     complaint ? -1 : 0);
     if (complaint)
         assert_error(work->error, ERROR_FAILED, complaint);
     assert_int_equal(work->lines.length, length);
@@ -78,7 +80,12 @@ static void none(void **state)
 
 static void keys(void **state)
 {
-    check_text(*state, TLS12 TLS13, TLS12 TLS13, NULL);
+    struct work *work = *state;
+
+    check_text(work, TLS12 TLS13, TLS12 TLS13, NULL);
+    assert_int_equal(fchmodat(work->folder, NAME, 0640, 0), 0);
+    check(work, TLS12 TLS13, NULL);
+    assert_int_equal(work->mode, 0640);
     check_text(*state, "# a comment\n\n" TLS12 "#\n" TLS13, TLS12 TLS13, NULL);
 }
 
@@ -150,7 +157,7 @@ static void endless(void **state)
         buffer_add(&text, TLS12, line);
     folder_put_bytes(work->path, NAME, text.data, text.length);
     buffer_free(&text);
-    assert_int_equal(keys_read(work->folder, NAME, &work->lines, &work->error), -1);
+    assert_int_equal(keys_read(work->folder, NAME, &work->lines, &work->mode, &work->error), -1);
     assert_error(work->error, ERROR_FAILED, "only the first 16777196 bytes of " NAME " are taken");
     assert_int_equal(work->lines.length, PCAPNG_SECRETS_MOST / line * line);
 }

@@ -56,6 +56,7 @@ static void keys_ahead_of_the_packets(void **state)
     struct scene *scene = *state;
     struct sniffer_counts counts;
     struct outline outline;
+    struct stat file;
     struct seen seen;
 
     add_names(scene);
@@ -63,6 +64,7 @@ static void keys_ahead_of_the_packets(void **state)
     scene_open(scene, false);
     assert_true(scene_send(scene, ON_LO, 0, 10));
     folder_put(scene->path, KEYS, "CLIENT_RANDOM 01 ab\nsomething else\n");
+    assert_int_equal(fchmodat(scene->folder, KEYS, 0600, 0), 0);
     scene_stop(scene);
     scene_run(scene, &counts);
     assert_error(counts.keys, ERROR_FAILED, "1 line of " KEYS " is no TLS key");
@@ -73,6 +75,8 @@ static void keys_ahead_of_the_packets(void **state)
     scene_outline(scene, &outline);
     assert_int_equal(outline.types[4], 1);
     assert_int_equal(outline.types[10], 1);
+    assert_int_equal(fstatat(scene->folder, FILE_NAME, &file, 0), 0);
+    assert_int_equal(file.st_mode & 0777, 0600); /* as the keys were */
     assert_true(outline.first[4] < outline.first[10] && outline.first[10] < outline.first[6]);
 }
 
