@@ -4,6 +4,8 @@ unit_test(netns/router_client router_client)
 unit_test(netns/link netns WRAP rtnl_link_add)
 unit_test(netns/addresses netns)
 unit_test(netns/sockdiag netns)
+unit_test(netns/zone resolver unit_support PkgConfig::LDNS)
+unit_test(netns/answer resolver unit_support PkgConfig::LDNS)
 # The built router, with pods.
 add_library(unit_rig STATIC unit/netns/rig.c)
 target_link_libraries(unit_rig PUBLIC router_client netns sandbox PkgConfig::CMOCKA)
