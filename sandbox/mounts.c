@@ -333,6 +333,63 @@ static int replace_places(const struct mounts_plan *plan, struct set_up *set_up,
     return put_back(set_up, ret);
 }
 
+/* ---- the pod's own DNS ---- */
+
+#define RESOLV_CONF "/etc/resolv.conf"
+
+static int write_resolv_conf(const char *path)
+{
+    static const char text[] = "# the names of the test's dns.txt\nnameserver 127.0.0.1\n";
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd < 0 || fchmod(fd, 0644) < 0)
+        return -1;
+    return write(fd, text, sizeof text - 1) == sizeof text - 1 ? 0 : -1;
+}
+
+/* Where programs look: behind a link too, whose end may not exist in the pod's fresh /run. */
+static char *find_resolv_conf(void)
+{
+    char link[4096];
+    ssize_t length = readlink(RESOLV_CONF, link, sizeof link - 1);
+
+    if (length < 0)
+        return text_copy(RESOLV_CONF);
+    link[length] = '\0';
+    return *link == '/' ? text_copy(link) : text_format("/etc/%s", link);
+}
+
+/* A file of a tmpfs is mounted on the one that cannot be replaced. The tmpfs itself is seen by nobody. */
+static int cover_resolv_conf(enum mounts_mode mode)
+{
+    cleanup_free char *path = find_resolv_conf();
+    int result = -1, sys;
+
+    if (mode != MOUNTS_HOST && make_mount_point(path, false, NULL) < 0)
+        return -1; /* on the host nothing may be made */
+    if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+        return -1;
+    if (write_resolv_conf("/tmp/resolv.conf") == 0)
+        result = mount("/tmp/resolv.conf", path, NULL, MS_BIND, NULL);
+    sys = errno;
+    if (umount2("/tmp", MNT_DETACH) < 0)
+        return -1;
+    errno = sys;
+    return result;
+}
+
+/* In /etc of an overlay the file is the pod's own to replace; it may be a mount itself, which is not. */
+static void use_own_dns(const struct mounts_plan *plan, struct set_up *set_up)
+{
+    if (plan->mode == MOUNTS_THROWAWAY && (unlink(RESOLV_CONF) == 0 || errno == ENOENT) &&
+        write_resolv_conf(RESOLV_CONF) == 0)
+        return;
+    if (cover_resolv_conf(plan->mode) < 0)
+        notice(set_up, errno,
+               "programs in the pod do not ask the test's DNS, " RESOLV_CONF
+               " cannot be replaced (127.0.0.1 answers all the same)");
+}
+
 int mounts_set_up(const struct mounts_plan *plan, void (*tell)(void *user, const char *text), void *user,
                   struct error **ret)
 {
@@ -344,5 +401,7 @@ int mounts_set_up(const struct mounts_plan *plan, void (*tell)(void *user, const
     if (plan->mode != MOUNTS_HOST)
         result = replace_places(plan, &set_up, ret);
     forget_detached(&set_up);
+    if (result == 0 && plan->own_dns)
+        use_own_dns(plan, &set_up);
     return result == 0 ? mount_proc(&set_up, ret) : -1;
 }

@@ -3,6 +3,7 @@
  * CAP_SYS_ADMIN. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "src/base/error.h"
@@ -19,6 +20,7 @@ int mounts_mode_by_name(const char *name);
 
 struct mounts_plan {
     enum mounts_mode mode;
+    bool own_dns;            /* /etc/resolv.conf names 127.0.0.1 */
     struct strings writable; /* absolute paths that stay writable */
     struct strings readable; /* absolute paths that stay visible below /tmp, /run and the like */
 };

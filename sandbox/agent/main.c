@@ -49,6 +49,7 @@ static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, bool
         {.name = "fs", .has_arg = required_argument, .val = 'f'},
         {.name = "writable", .has_arg = required_argument, .val = 'w'},
         {.name = "readable", .has_arg = required_argument, .val = 'r'},
+        {.name = "own-dns", .has_arg = no_argument, .val = 'd'},
         {.name = "filter", .has_arg = no_argument, .val = 'c'},
         {0},
     };
@@ -67,6 +68,9 @@ static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, bool
             break;
         case 'r':
             strings_add(&plan->readable, optarg);
+            break;
+        case 'd':
+            plan->own_dns = true;
             break;
         case 'c':
             *ret_compiled_filter = true;

@@ -73,6 +73,23 @@ static json_t *ua_json(const struct ua_result *ua)
     return json;
 }
 
+static json_t *dns_json(const struct test_result *test)
+{
+    json_t *json = json_array();
+
+    for (size_t i = 0; i < test->dns_count; i++) {
+        const struct dns_result *dns = &test->dns[i];
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "name", text_or_null(dns->name));
+        json_object_set_new(entry, "type", text_or_null(dns->type));
+        json_object_set_new(entry, "rcode", text_or_null(dns->rcode));
+        json_object_set_new(entry, "count", json_integer((json_int_t)dns->count));
+        json_array_append_new(json, entry);
+    }
+    return json;
+}
+
 static json_t *strings_json(const struct strings *strings)
 {
     json_t *json = json_array();
@@ -106,7 +123,7 @@ static json_t *test_json(const struct test_result *test)
     json_object_set_new(json, "dropped", json_integer((json_int_t)test->dropped));
     json_object_set_new(json, "uas", uas);
     json_object_set_new(json, "expectations", json_array());
-    json_object_set_new(json, "dns", json_array());
+    json_object_set_new(json, "dns", dns_json(test));
     return json;
 }
 

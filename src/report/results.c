@@ -53,6 +53,12 @@ void test_result_free(struct test_result *test)
         free(test->uas[i].address);
     }
     free(test->uas);
+    for (size_t i = 0; i < test->dns_count; i++) {
+        free(test->dns[i].name);
+        free(test->dns[i].type);
+        free(test->dns[i].rcode);
+    }
+    free(test->dns);
     strings_free(&test->states);
     free(test->name);
     free(test->run_id);

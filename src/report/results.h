@@ -29,6 +29,12 @@ struct ua_result {
     int signal; /* 0: it exited */
 };
 
+/* What the test's DNS was asked. */
+struct dns_result {
+    char *name, *type, *rcode; /* "www.example.com.", "A", "NOERROR" */
+    uint64_t count;
+};
+
 struct test_result {
     char *name, *run_id;
     unsigned index; /* from 1 */
@@ -44,6 +50,8 @@ struct test_result {
     uint64_t packets, dropped;
     struct ua_result *uas;
     size_t ua_count;
+    struct dns_result *dns;
+    size_t dns_count;
 };
 
 struct results {

@@ -91,6 +91,8 @@ static void agent_arguments(const struct mounts_plan *plan, struct strings *argu
     strings_add(arguments, "sippod-agent");
     strings_add(arguments, "--filter");
     strings_addf(arguments, "--fs=%s", modes[plan->mode]);
+    if (plan->own_dns)
+        strings_add(arguments, "--own-dns");
     for (size_t i = 0; i < plan->writable.count; i++)
         strings_addf(arguments, "--writable=%s", plan->writable.list[i]);
     for (size_t i = 0; i < plan->readable.count; i++)

@@ -7,6 +7,7 @@
  *   rendered files   forget what is still being rendered
  *   pod              end PID 1, wait for it
  *   capture          drain, close the file
+ *   DNS              stop
  *   DUT              SIGTERM, SIGKILL
  *   before.sh        after.sh
  */
@@ -84,6 +85,7 @@ static void end(struct test_run *run)
     run_folder_close(&run->folder);
     third_party_free(&run->third_party);
     environment_free(&run->sipp_environment);
+    zone_free(run->zone);
     if (run->addresses.count) /* the router has been told before that the pod is gone */
         addresses_give_back(run->context->addresses, &run->addresses);
     free(run->why);

@@ -11,6 +11,8 @@
 #include "src/run/test_run.h"
 #include "src/suite/template.h"
 
+#define ZONE_FILE_MOST ((size_t)4 * 1024 * 1024)
+
 /* ---- folder, logs, files ---- */
 
 static void undo_folder(void *user)
@@ -119,6 +121,13 @@ static int copy_dut(const struct test_run *run, struct strings *names, struct er
                : 0;
 }
 
+bool test_has_file(const struct test_run *run, const char *name)
+{
+    struct stat status;
+
+    return fstatat(run->folder.fd, name, &status, 0) == 0;
+}
+
 static int find_files(const struct test_run *run, struct strings *ret_names, struct error **ret)
 {
     cleanup_strings struct strings names = {0};
@@ -154,10 +163,25 @@ static int read_config(struct test_run *run, struct error **ret)
     return 0;
 }
 
+static int read_zone(struct test_run *run, struct error **ret)
+{
+    cleanup_free char *text = NULL;
+    size_t length;
+
+    if (!test_has_file(run, ZONE_FILE))
+        return 0;
+    if (file_read(run->folder.fd, ZONE_FILE, ZONE_FILE_MOST, &text, &length, ret) < 0)
+        return -1;
+    if (strlen(text) != length)
+        return error_set(ret, ERROR_INPUT, ZONE_FILE ": not a text file (it has a NUL byte)");
+    run->zone = zone_parse(text, ret);
+    return run->zone ? 0 : -1;
+}
+
 /* What is not only handed on, but understood. */
 static int read_files(struct test_run *run, struct error **ret)
 {
-    return read_config(run, ret) < 0 ||
+    return read_config(run, ret) < 0 || read_zone(run, ret) < 0 ||
                    third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0 ||
                    test_prepare_tls(run, NULL, ret) < 0
                ? -1
@@ -173,7 +197,7 @@ static void on_rendered(void *user, const struct error *error)
     if (error || read_files(run, &unread) < 0)
         test_not_ready(run, error ? error : unread);
     else if (run->pod_up && !rollback_running(run->rollback))
-        test_prepare_dut(run);
+        test_prepare_dns(run);
 }
 
 static int render_files(struct test_run *run, struct error **ret)

@@ -1,4 +1,4 @@
-/* Steps of PREPARING: the pod, and the capture of its packets. */
+/* Steps of PREPARING: the pod, the capture of its packets, and its DNS. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static void on_capture_running(void *user, const struct error *error)
     if (error)
         test_not_ready(run, error);
     else
-        test_prepare_dut(run);
+        test_prepare_dns(run);
 }
 
 static void on_captured(void *user, const struct pod_capture_result *result, const struct error *error)
@@ -85,7 +85,7 @@ static void on_pod_up(void *user, const struct error *error)
     else if (run->capture)
         open_capture(run);
     else
-        test_prepare_dut(run);
+        test_prepare_dns(run);
 }
 
 /* Its processes have been told already, and with them the step that was under way; later ones look first. */
@@ -160,7 +160,7 @@ static int start_pod(struct test_run *run, const struct mounts_plan *mounts, str
 int test_prepare_pod(struct test_run *run, struct error **ret)
 {
     const struct mounts_plan *shared = run->context->mounts;
-    struct mounts_plan mounts = {.mode = shared->mode};
+    struct mounts_plan mounts = {.mode = shared->mode, .own_dns = test_has_file(run, ZONE_FILE)};
     int result;
 
     for (size_t i = 0; i < shared->readable.count; i++)
@@ -175,4 +175,55 @@ int test_prepare_pod(struct test_run *run, struct error **ret)
         return -1;
     rollback_push(run->rollback, "pod", undo_pod, run);
     return 0;
+}
+
+/* ---- its DNS ---- */
+
+static void on_dns_running(void *user, const struct error *error)
+{
+    struct test_run *run = user;
+
+    if (error)
+        test_not_ready(run, error);
+    else
+        test_prepare_dut(run);
+}
+
+static void on_dns_stopped(void *user, const struct error *error)
+{
+    test_undone(user, error);
+}
+
+static void undo_dns(void *user)
+{
+    struct test_run *run = user;
+
+    pod_dns_stop(steal_pointer(&run->dns), on_dns_stopped, run);
+}
+
+void test_prepare_dns(struct test_run *run)
+{
+    struct pod_dns_config config = {
+        .host = run->context->host,
+        .zone = run->zone,
+        .log = run->log,
+        .result = run->result,
+    };
+    cleanup_error struct error *error = NULL;
+
+    run->pod_up = true;
+    if (run->rendering)
+        return; /* which will come here */
+    if (!run->zone || run->context->dry_run) {
+        test_prepare_dut(run);
+        return;
+    }
+    pod_namespaces(run->pod, &config.user_namespace, &config.network_namespace);
+    run->dns = pod_dns_start(&config, on_dns_running, run, &error);
+    if (!run->dns) {
+        test_not_ready(run, error);
+        return;
+    }
+    rollback_push(run->rollback, "DNS", undo_dns, run);
+    pod_dns_open(run->dns);
 }

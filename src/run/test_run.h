@@ -9,6 +9,7 @@
 #include "src/run/parts.h"
 #include "src/run/pod.h"
 #include "src/run/pod_capture.h"
+#include "src/run/pod_dns.h"
 #include "src/run/rendering.h"
 #include "src/run/script.h"
 #include "src/run/state.h"
@@ -28,10 +29,12 @@ struct test_run {
     struct run_folder folder;
     struct third_party third_party;      /* from 3pcc.txt */
     struct environment sipp_environment; /* where it is not that of scripts: under TLS */
+    struct zone *zone;                   /* from dns.txt, NULL: there is none */
     struct log *log, *launch_log;
     struct rendering *rendering; /* goes on */
     struct pod *pod;
     struct pod_capture *capture;
+    struct pod_dns *dns;
     struct dut *dut;
     struct script *script; /* running */
     struct parts *parts;   /* running */
@@ -63,6 +66,8 @@ int test_prepare_folder(struct test_run *run, struct error **ret); /* test_files
 int test_prepare_logs(struct test_run *run, struct error **ret);
 int test_prepare_files(struct test_run *run, struct error **ret);
 int test_prepare_tls(struct test_run *run, const struct strings *names, struct error **ret); /* test_tls.c */
-int test_prepare_pod(struct test_run *run, struct error **ret);                              /* test_pod.c */
+bool test_has_file(const struct test_run *run, const char *name);
+int test_prepare_pod(struct test_run *run, struct error **ret); /* test_pod.c */
+void test_prepare_dns(struct test_run *run);
 void test_prepare_dut(struct test_run *run); /* test_scripts.c */
 void test_prepare_scripts(struct test_run *run);

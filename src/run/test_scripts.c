@@ -1,6 +1,5 @@
 /* Steps of PREPARING: the suite's DUT, then before.sh, whose undo is after.sh. */
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "src/base/memory.h"
 #include "src/run/test_run.h"
@@ -21,13 +20,6 @@ static void on_before_over(void *user, const struct error *error)
         test_not_ready(run, error);
     else
         test_ready(run);
-}
-
-static bool has_file(const struct test_run *run, const char *name)
-{
-    struct stat status;
-
-    return fstatat(run->folder.fd, name, &status, 0) == 0;
 }
 
 static void run_script(struct test_run *run, const char *name,
@@ -57,7 +49,7 @@ void test_prepare_scripts(struct test_run *run)
         test_not_ready(run, error);
         return;
     }
-    if (has_file(run, "before.sh"))
+    if (test_has_file(run, "before.sh"))
         run_script(run, "before.sh", on_before_over);
     else
         on_before_over(run, NULL);
@@ -77,7 +69,7 @@ static void undo_scripts(void *user)
 {
     struct test_run *run = user;
 
-    if (!has_file(run, "after.sh")) {
+    if (!test_has_file(run, "after.sh")) {
         test_undone(run, NULL);
     } else if (run->hurry || run->pod_lost) {
         cleanup_error struct error *error = NULL;
@@ -147,9 +139,6 @@ void test_prepare_dut(struct test_run *run)
         .capabilities = context->script_capabilities,
     };
 
-    run->pod_up = true;
-    if (run->rendering)
-        return; /* which will come here */
     if (context->dry_run) {
         test_ready(run);
         return;

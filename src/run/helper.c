@@ -1,0 +1,246 @@
+#include "src/run/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sandbox/capabilities.h"
+#include "sandbox/namespaces.h"
+#include "sandbox/seccomp.h"
+#include "src/base/memory.h"
+#include "src/base/process.h"
+#include "src/base/socket.h"
+
+/* One message each. sippod says OPEN, the helper RUNNING or FAILED, and SAID at any time from then on; sippod
+ * closes its direction to stop, the helper says DONE or FAILED and ends. */
+enum kind { OPEN = 1, RUNNING, SAID, DONE, FAILED };
+
+struct message {
+    uint32_t kind;
+    int32_t sys; /* FAILED: the errno behind it */
+    unsigned char data[HELPER_SAYS_MOST];
+};
+#define MESSAGE_HEAD offsetof(struct message, data)
+
+struct helper {
+    struct host *host;
+    const char *title;
+    int control, pidfd;
+    struct watch *watch;
+    bool answered; /* running() was called */
+    bool stopping, finished;
+    struct error *error;
+    const struct helper_callbacks *callbacks;
+    void *user;
+};
+
+/* ---- the helper's side ---- */
+
+enum { USER_FD = HELPER_CONTROL + 1, NETWORK_FD };
+
+static int say(enum kind kind, int sys, const void *data, size_t length)
+{
+    struct message message;
+
+    if (length > sizeof message.data)
+        length = sizeof message.data;
+    message.kind = kind;
+    message.sys = sys;
+    if (length)
+        memcpy(message.data, data, length);
+    return socket_send(HELPER_CONTROL, &message, MESSAGE_HEAD + length, -1);
+}
+
+void helper_say(const void *data, size_t length)
+{
+    (void)say(SAID, 0, data, length); /* without sippod it ends anyway */
+}
+
+int helper_running(struct error **ret)
+{
+    if (capabilities_drop(0, ret) < 0 || seccomp_load_file(HELPER_FILTER, ret) < 0)
+        return -1;
+    if (say(RUNNING, 0, NULL, 0) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "sippod has gone");
+    return 0;
+}
+
+/* Waits in the pod's namespaces until the interfaces are up; false if the pod will not come up. */
+static bool wait_for_open(void)
+{
+    struct message message;
+
+    return socket_receive(HELPER_CONTROL, &message, sizeof message, NULL) == MESSAGE_HEAD &&
+           message.kind == OPEN;
+}
+
+static int work(const struct helper_config *config)
+{
+    cleanup_error struct error *error = NULL;
+
+    if (process_die_with_parent(HELPER_CONTROL, &error) < 0)
+        return 1;
+    if (namespaces_join(USER_FD, NETWORK_FD, &error) == 0) {
+        close(USER_FD);
+        close(NETWORK_FD);
+        if (!wait_for_open())
+            return 0;
+        if (config->work(config->data, &error) == 0) {
+            (void)say(DONE, 0, NULL, 0);
+            return 0;
+        }
+    }
+    (void)say(FAILED, error ? error->sys : 0, error_text(error), strlen(error_text(error)));
+    return 1;
+}
+
+/* A fork without exec: loading libraries would cost more than all that a helper does. It keeps the
+ * descriptors that it needs and nothing else of sippod's. */
+static void child(const struct helper_config *config, int control)
+{
+    int fds[HELPER_FIRST - HELPER_CONTROL + HELPER_FDS_MOST] = {
+        control, config->user_namespace, config->network_namespace, config->host->helper_filter};
+
+    (void)setsid(); /* the terminal's signals are for sippod */
+    process_reset_signals();
+    (void)prctl(PR_SET_NAME, config->name);
+    for (size_t i = 0; i < config->fd_count; i++)
+        fds[HELPER_FIRST - HELPER_CONTROL + i] = config->fds[i];
+    if (process_keep_only(fds, HELPER_FIRST - HELPER_CONTROL + config->fd_count) < 0)
+        _exit(1);
+    _exit(work(config));
+}
+
+/* ---- sippod's side ---- */
+
+static void helper_free(struct helper *helper)
+{
+    watch_stop(&helper->watch);
+    close_fd(&helper->control);
+    if (helper->pidfd >= 0)
+        host_reap_later(helper->host, steal_fd(&helper->pidfd));
+    error_free(helper->error);
+    free(helper);
+}
+
+static void finish(struct helper *helper)
+{
+    const struct helper_callbacks *callbacks = helper->callbacks;
+    struct error *error = steal_pointer(&helper->error);
+    void *user = helper->user;
+
+    helper_free(helper);
+    callbacks->done(user, error);
+    error_free(error);
+}
+
+static void tell_running(struct helper *helper, const struct error *error)
+{
+    if (helper->answered || helper->stopping)
+        return;
+    helper->answered = true;
+    helper->callbacks->running(helper->user, error);
+}
+
+/* The helper's last word, or its end without one. */
+static void take_end(struct helper *helper, const struct message *message, size_t length)
+{
+    helper->finished = true;
+    watch_stop(&helper->watch);
+    if (!message) {
+        error_set(&helper->error, ERROR_FAILED, "%s has ended unexpectedly", helper->title);
+    } else if (message->kind == FAILED) {
+        error_set(&helper->error, ERROR_FAILED, "%.*s", (int)length, (const char *)message->data);
+        helper->error->sys = message->sys;
+    }
+    if (helper->stopping)
+        finish(helper);
+    else
+        tell_running(helper, helper->error);
+}
+
+static void on_message(void *user, uint32_t events)
+{
+    struct helper *helper = user;
+    struct message message;
+    ssize_t length = socket_receive(helper->control, &message, sizeof message, NULL);
+    size_t data = length >= (ssize_t)MESSAGE_HEAD ? (size_t)length - MESSAGE_HEAD : 0;
+
+    (void)events;
+    if (length < 0 && errno == EAGAIN)
+        return;
+    if (length < (ssize_t)MESSAGE_HEAD)
+        take_end(helper, NULL, 0);
+    else if (message.kind == RUNNING)
+        tell_running(helper, NULL);
+    else if (message.kind == SAID)
+        helper->callbacks->said(helper->user, message.data, data);
+    else
+        take_end(helper, &message, data);
+}
+
+struct helper *helper_start(const struct helper_config *config, const struct helper_callbacks *callbacks,
+                            void *user, struct error **ret)
+{
+    struct helper *helper;
+    int ends[2], pidfd;
+    pid_t pid;
+
+    if (config->fd_count > HELPER_FDS_MOST)
+        abort(); /* a fault of the program */
+    if (socket_pair(SOCK_SEQPACKET, ends, ret) < 0)
+        return NULL;
+    pid = process_fork(0, &pidfd, ret);
+    if (pid == 0)
+        child(config, ends[1]);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return NULL;
+    }
+    helper = memory_new(sizeof *helper);
+    *helper = (struct helper){
+        .host = config->host,
+        .title = config->title,
+        .control = ends[0],
+        .pidfd = pidfd,
+        .callbacks = callbacks,
+        .user = user,
+    };
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        helper->watch = loop_watch(config->host->loop, ends[0], EPOLLIN, on_message, helper, ret);
+    if (!helper->watch) {
+        (void)process_signal(pidfd, SIGKILL, NULL);
+        helper_free(helper);
+        return NULL;
+    }
+    return helper;
+}
+
+void helper_open(struct helper *helper)
+{
+    struct message message = {.kind = OPEN};
+
+    if (!helper->finished && socket_send(helper->control, &message, MESSAGE_HEAD, -1) < 0)
+        take_end(helper, NULL, 0);
+}
+
+void helper_stop(struct helper *helper)
+{
+    helper->stopping = true;
+    if (helper->finished || !helper->answered) {
+        /* Nothing to wait for: it ended before, or it has not begun. */
+        if (!helper->finished)
+            (void)process_signal(helper->pidfd, SIGKILL, NULL);
+        finish(helper);
+        return;
+    }
+    (void)shutdown(helper->control, SHUT_WR);
+}

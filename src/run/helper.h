@@ -1,0 +1,49 @@
+/* A helper of a pod: a fork of sippod without exec that joins the pod's network namespace, does one thing
+ * there and tells sippod about it. It belongs to sippod's process tree, not to the pod's: a test can neither
+ * see nor kill it. */
+#pragma once
+
+#include <stddef.h>
+
+#include "src/run/host.h"
+
+#define HELPER_CONTROL   3 /* descriptors in the helper: the socket to sippod, … */
+#define HELPER_FILTER    6 /* … its system call filter … */
+#define HELPER_FIRST     7 /* … and those that the configuration hands on */
+#define HELPER_FDS_MOST  4
+#define HELPER_SAYS_MOST ((size_t)16 * 1024) /* bytes of helper_say() */
+
+struct helper;
+
+struct helper_config {
+    struct host *host;
+    const char *name;                      /* of the process, at most 15 bytes */
+    const char *title;                     /* for errors: "the sniffer" */
+    int user_namespace, network_namespace; /* the pod's */
+    const int *fds;                        /* handed on */
+    size_t fd_count;
+    /* In the helper, when the pod's interfaces are up: opens what it works on, calls helper_running() and
+     * works until HELPER_CONTROL is readable. -1 on failure. */
+    int (*work)(void *data, struct error **ret);
+    void *data;
+};
+
+struct helper_callbacks {
+    void (*running)(void *user, const struct error *error);             /* once, after helper_open() */
+    void (*said)(void *user, const unsigned char *data, size_t length); /* helper_say() */
+    void (*done)(void *user, const struct error *error);                /* after helper_stop() */
+};
+
+/* It joins the namespaces and waits. NULL on failure, with nothing left behind; else it is to be ended with
+ * helper_stop(). */
+struct helper *helper_start(const struct helper_config *config, const struct helper_callbacks *callbacks,
+                            void *user, struct error **ret);
+void helper_open(struct helper *helper); /* the pod's interfaces are up */
+
+/* Lets it finish, then done(user, error): error not NULL when it failed. The helper is freed. */
+void helper_stop(struct helper *helper);
+
+/* In the helper. All is open: gives up every capability, and takes the system call filter. */
+int helper_running(struct error **ret);
+/* A message for said(); waits if sippod is behind. */
+void helper_say(const void *data, size_t length);
