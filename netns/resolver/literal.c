@@ -124,7 +124,7 @@ int literals_parse(const char *text, struct literals *ret_literals, struct error
         at = skip_blanks(at);
         if (comma && (*at == '[' || *at == '(') && depth < DEPTH_MOST) {
             closing[depth++] = *at++ == '[' ? ']' : ')';
-        } else if (*at && *at == closing[depth - 1]) {
+        } else if (*at && depth > 0 && *at == closing[depth - 1]) {
             depth--;
             at++;
             comma = false;

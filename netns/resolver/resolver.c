@@ -94,6 +94,14 @@ static void on_datagrams(void *user, uint32_t events)
 
 /* ---- TCP ---- */
 
+static void free_connection(struct connection *connection)
+{
+    watch_stop(&connection->watch);
+    timer_stop(&connection->idle);
+    close(connection->socket);
+    free(connection);
+}
+
 static void close_connection(struct connection *connection)
 {
     struct connection **link = &connection->resolver->connections;
@@ -102,10 +110,7 @@ static void close_connection(struct connection *connection)
         link = &(*link)->next;
     *link = connection->next;
     connection->resolver->count--;
-    watch_stop(&connection->watch);
-    timer_stop(&connection->idle);
-    close(connection->socket);
-    free(connection);
+    free_connection(connection);
 }
 
 static void on_idle(void *user)
@@ -314,8 +319,10 @@ void resolver_close(struct resolver *resolver)
 {
     if (!resolver)
         return;
-    while (resolver->connections)
-        close_connection(resolver->connections);
+    for (struct connection *next, *connection = resolver->connections; connection; connection = next) {
+        next = connection->next;
+        free_connection(connection);
+    }
     for (size_t i = 0; i < 4; i++) {
         watch_stop(&resolver->listeners[i].watch);
         close_fd(&resolver->listeners[i].socket);

@@ -2,6 +2,7 @@
  * not exist, so that the table is one zone, whose apex is the root. */
 #pragma once
 
+#include <stdbool.h> /* before ldns, which would make its own bool */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -7,14 +7,13 @@
  * are two exceptions, TXT without quotes (all of it is one string, blanks included) and MX with a name alone
  * (its preference is 10). ldns makes the bytes of the records; it lets numbers that are too large wrap
  * around, so that they are looked at before. */
-#include <ctype.h>
+#include "netns/resolver/zone.h"
+
 #include <ldns/ldns.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "netns/resolver/literal.h"
-#include "netns/resolver/zone.h"
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
@@ -90,10 +89,11 @@ static const char *take_quoted(const char *at, struct literals *literals)
     cleanup_buffer struct buffer out = {0};
 
     for (at++; *at && *at != '"'; at++) {
-        unsigned value;
+        if (*at == '\\' && strspn(at + 1, "0123456789") >= 3) {
+            int value = (at[1] - '0') * 100 + (at[2] - '0') * 10 + at[3] - '0';
 
-        if (*at == '\\' && isdigit((unsigned char)at[1]) && sscanf(at + 1, "%3u", &value) == 1 &&
-            strspn(at + 1, "0123456789") >= 3 && value < 256) {
+            if (value > UINT8_MAX)
+                return NULL;
             buffer_add(&out, &(uint8_t){(uint8_t)value}, 1);
             at += 3;
             continue;
@@ -120,7 +120,7 @@ static int take_texts(const char *rest, bool of_zone_file, struct literals *lite
         const char *end = *at == '"' ? take_quoted(at, literals) : at + strcspn(at, BLANKS);
 
         if (!end || (*end && !strchr(BLANKS, *end)))
-            return bad(ret, "a string without end", at);
+            return bad(ret, "not a whole string", at);
         if (*at != '"')
             literals_add(literals, true, at, (size_t)(end - at));
         at = end + strspn(end, BLANKS);
@@ -175,7 +175,8 @@ static int write_list(const struct type *type, const struct literals *literals, 
     for (const char *field = type->fields; *field; field++) {
         bool optional = *field == '?';
 
-        field += optional;
+        if (optional)
+            field++;
         if (next == literals->count && optional)
             buffer_addf(line, *field == 'n' ? " ." : " 0");
         else if (next == literals->count)

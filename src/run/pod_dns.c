@@ -188,8 +188,8 @@ static void on_done(void *user, const struct error *error)
     struct pod_dns *dns = user;
 
     if (dns->dropped)
-        log_line(dns->log, LOG_LEVEL_WARNING, "dns: %llu malformed packets were dropped",
-                 (unsigned long long)dns->dropped);
+        log_line(dns->log, LOG_LEVEL_WARNING, "dns: %llu malformed packet%s dropped",
+                 (unsigned long long)dns->dropped, dns->dropped == 1 ? " was" : "s were");
     dns->result->dns = memory_array(dns->result->dns, dns->counted_count, sizeof *dns->result->dns);
     twalk_r(dns->counted, add_result, dns->result);
     tdestroy(dns->counted, free_counted);

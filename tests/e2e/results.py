@@ -86,6 +86,12 @@ UA = {
     "exit_code": or_null(whole),
     "signal": or_null(whole),
 }
+DNS = {
+    "name": like(r"[!-~]*\."),
+    "type": like(r"[A-Z0-9]+"),
+    "rcode": one_of("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "BADVERS"),
+    "count": whole,
+}
 
 
 def check_fields(where, value, fields):
@@ -101,6 +107,8 @@ def check_test(test):
     faults = check_fields(where, test, TEST)
     for ua in test.get("uas", []):
         faults += check_fields(f"{where}, {ua.get('name')}", ua, UA)
+    for entry in test.get("dns", []):
+        faults += check_fields(f"{where}, dns {entry.get('name')}", entry, DNS)
     if faults:
         return faults
     if test["result"] == "SKIPPED":

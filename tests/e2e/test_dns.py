@@ -1,0 +1,148 @@
+#!/usr/bin/env -S python3 -B
+"""dns.txt: the DNS server of each test, as its scripts and SIPp see it."""
+import harness
+import suites
+from harness import for_each_user
+from life import LifeCase
+
+NAMES = """# names of this test
+www.example.com A 192.0.2.1
+alias.example.com CNAME www.example.com
+_sip._udp.example.com SRV [10, 60, 5060, "ua0.example.com."]
+ua0.example.com 60 IN A {{ua0.host}}
+*.wild.example.com TXT any name
+""" + "".join(f"many.example.com A 192.0.2.{i}\n" for i in range(1, 101))
+
+# A client that prints what it was answered: TYPE NAME, how, response code, number of answers, flags.
+CLIENT = r"""
+import socket, struct, sys
+TYPES = {"A": 1, "AAAA": 28, "SRV": 33, "TXT": 16}
+def ask(kind, name, how="udp", address="127.0.0.1", edns=0):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    query = struct.pack(">6H", 7, 0x100, 1, 0, 0, bool(edns)) + labels + struct.pack(">B2H", 0, TYPES[kind], 1)
+    if edns:
+        query += struct.pack(">B2HIH", 0, 41, edns, 0, 0)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM if how == "udp" else socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        client.connect((address, 53))
+        if how == "udp":
+            client.send(query)
+            answer = client.recv(65535)
+        else:
+            client.sendall(struct.pack(">H", len(query)) + query)
+            stream = client.makefile("rb")
+            answer = stream.read(struct.unpack(">H", stream.read(2))[0])
+    flags, _, count = struct.unpack(">3H", answer[2:8])
+    print(kind, name, how, "rcode", flags & 15, "answers", count, "tc" if flags & 0x200 else "whole",
+          "same" if labels in answer else "changed", flush=True)
+"""
+
+
+def client(*asks):
+    return "cat >client.py <<'END'\n" + CLIENT + "\n".join(asks) + "\nEND\npython3 client.py\n"
+
+
+@for_each_user
+class Dns(LifeCase):
+    def asked(self, *asks, options=()):
+        """What the client prints."""
+        run = self.one("--keep", "all", *options, files={**suites.CALL, "dns.txt": NAMES}, before=client(*asks))
+        self.assertExit(run, 0)
+        return [text for level, text in self.log() if level == "DEBUG"]
+
+    def test_answers(self):
+        self.assertEqual(self.asked('ask("A", "wWw.example.com")', 'ask("A", "alias.example.com")',
+                                    'ask("SRV", "_sip._udp.example.com")', 'ask("TXT", "a.b.wild.example.com")',
+                                    'ask("AAAA", "www.example.com")', 'ask("A", "nix.example.com")'),
+                         ["A wWw.example.com udp rcode 0 answers 1 whole same",
+                          "A alias.example.com udp rcode 0 answers 2 whole same",
+                          "SRV _sip._udp.example.com udp rcode 0 answers 1 whole same",
+                          "TXT a.b.wild.example.com udp rcode 0 answers 1 whole same",
+                          "AAAA www.example.com udp rcode 0 answers 0 whole same",
+                          "A nix.example.com udp rcode 3 answers 0 whole same"])
+
+    def test_long_answers(self):
+        """Cut off over UDP, unless the client takes more, and whole over TCP."""
+        self.assertEqual(self.asked('ask("A", "many.example.com")', 'ask("A", "many.example.com", edns=4096)',
+                                    'ask("A", "many.example.com", "tcp")'),
+                         ["A many.example.com udp rcode 0 answers 0 tc same",
+                          "A many.example.com udp rcode 0 answers 100 whole same",
+                          "A many.example.com tcp rcode 0 answers 100 whole same"])
+
+    def test_ipv6(self):
+        if not harness.os.path.exists("/proc/net/if_inet6"):
+            harness.skip("there is no IPv6 here")
+        self.assertEqual(self.asked('ask("A", "www.example.com", "udp", "::1")',
+                                    'ask("A", "www.example.com", "tcp", "::1")'),
+                         ["A www.example.com udp rcode 0 answers 1 whole same",
+                          "A www.example.com tcp rcode 0 answers 1 whole same"])
+
+    def test_libc_finds_names(self):
+        """By way of /etc/resolv.conf, whatever file system the pod has; the host's stays as it is."""
+        for mode in ("throwaway", "readonly", "host"):
+            with self.subTest(mode):
+                run = self.one("--keep", "all", "--fs", mode, name=f"fs-{mode}",
+                               files={**suites.CALL, "dns.txt": NAMES},
+                               before="getent ahostsv4 alias.example.com\n! getent ahostsv4 nix.example.com\n")
+                self.assertExit(run, 0)
+                lines = [text for _, text in self.log(self.results_by_name()[f"fs-{mode}"])]
+                self.assertTrue(any(line.startswith("192.0.2.1 ") for line in lines), lines)
+
+    def test_questions_are_told(self):
+        self.asked('ask("A", "www.example.com")', 'ask("A", "WWW.example.com", "tcp")',
+                   'ask("TXT", "nix.example.com")',
+                   'socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"nonsense", ("127.0.0.1", 53))')
+        log = self.log()
+        self.assertIn(("INFO", "dns: A www.example.com. from 127.0.0.1 (UDP): NOERROR, 1 answer"), log)
+        self.assertIn(("INFO", "dns: A WWW.example.com. from 127.0.0.1 (TCP): NOERROR, 1 answer"), log)
+        self.assertIn(("INFO", "dns: TXT nix.example.com. from 127.0.0.1 (UDP): NXDOMAIN, 0 answers"), log)
+        self.assertIn(("WARNING", "dns: 1 malformed packet was dropped"), log)
+        self.assertEqual(self.result()["dns"],
+                         [{"name": "nix.example.com.", "type": "TXT", "rcode": "NXDOMAIN", "count": 1},
+                          {"name": "www.example.com.", "type": "A", "rcode": "NOERROR", "count": 2}])
+
+    def test_each_test_has_its_own(self):
+        """At the same time, with the same names: of a group both are there before one is run, and until one is
+        cleaned."""
+        for name, address in (("a", "192.0.2.1"), ("b", "192.0.2.2")):
+            ask = f"getent ahostsv4 same.example | grep -q '^{address} '\n"
+            suites.write_test(self.folder / "suite", name, {**suites.CALL, "dns.txt": f"same.example A {address}\n"},
+                              before=ask, after=ask)
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--group", "2"), 0)
+
+    def test_sipp_calls_a_name(self):
+        words = "-i 127.0.0.1 -m 1 -nostdin -timeout 20"
+        run = self.one(files={**suites.CALL, "dns.txt": "callee.example.com A 127.0.0.1\n"},
+                       before=f"sipp -sn uas -p 5070 {words} >/dev/null 2>&1 &\n"
+                              f"sipp -sn uac -p 5080 -d 0 {words} callee.example.com:5070 >/dev/null 2>&1\n")
+        self.assertExit(run, 0)
+        self.assertIn({"name": "callee.example.com.", "type": "A", "rcode": "NOERROR", "count": 1},
+                      self.result()["dns"])
+
+    def test_a_bad_line(self):
+        run = self.one(files={**suites.CALL, "dns.txt": "# names\nwww.example.com A 192.0.2.1\nwww.example.com A x\n"})
+        self.assertExit(run, 1)
+        self.assertLast(run, "NOT READY", r"^dns\.txt:3: not a record of type A \(")
+        dry = self.sippod("suite", "--dry-run")
+        self.assertExit(dry, 1)
+        self.assertIn("dns.txt:3: ", dry.out)
+
+    def test_port_is_taken(self):
+        """Nobody in the pod can take the helper's port, and one of another address is free."""
+        bind = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(('{}', 53))"
+        run = self.one(files={**suites.CALL, "dns.txt": NAMES},
+                       before=f'! python3 -c "{bind.format("127.0.0.1")}" 2>/dev/null\n'
+                              f'python3 -c "{bind.format("{{ua0.host}}")}"\n')
+        self.assertExit(run, 0)
+
+    def test_without_a_file(self):
+        """No server, and the host's resolv.conf."""
+        run = self.one("--keep", "all", before="! grep -q 'the names of the test' /etc/resolv.conf\n")
+        self.assertExit(run, 0)
+        self.assertEqual(self.result()["dns"], [])
+
+
+if __name__ == "__main__":
+    harness.main()
