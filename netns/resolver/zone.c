@@ -1,5 +1,6 @@
 #include "netns/resolver/zone.h"
 
+#include <arpa/inet.h>
 #include <ldns/ldns.h>
 #include <search.h>
 #include <stdlib.h>
@@ -71,6 +72,46 @@ void zone_free(struct zone *zone)
         return;
     tdestroy(zone->names, free_name);
     free(zone);
+}
+
+struct search {
+    uint8_t address[16];
+    size_t length; /* of the address */
+    struct strings *names;
+};
+
+static void add_if_address(const void *node, VISIT visit, void *user)
+{
+    const struct zone_name *entry = *(const struct zone_name *const *)node;
+    const struct search *search = user;
+
+    if (visit != postorder && visit != leaf)
+        return;
+    for (size_t i = 0; i < entry->count; i++) {
+        const struct zone_record *record = &entry->records[i];
+        cleanup_free char *text = NULL;
+
+        if ((record->type != LDNS_RR_TYPE_A && record->type != LDNS_RR_TYPE_AAAA) ||
+            record->length != search->length || memcmp(record->data, search->address, search->length) != 0)
+            continue;
+        text = zone_name_text(entry->name, entry->length);
+        text[strlen(text) - 1] = '\0';
+        if (*text && !strchr(text, '\\'))
+            strings_add(search->names, text);
+    }
+}
+
+void zone_names_of(const struct zone *zone, const char *address, struct strings *ret_names)
+{
+    struct search search = {.names = ret_names};
+
+    if (inet_pton(AF_INET, address, search.address) == 1)
+        search.length = 4;
+    else if (inet_pton(AF_INET6, address, search.address) == 1)
+        search.length = 16;
+    else
+        return;
+    twalk_r(zone->names, add_if_address, &search);
 }
 
 void zone_add(struct zone *zone, const uint8_t *name, size_t length, const struct zone_record *record)

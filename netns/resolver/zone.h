@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "src/base/error.h"
+#include "src/base/text.h"
 
 #define ZONE_FILE      "dns.txt"
 #define ZONE_NAME_MOST 255 /* bytes of a name as it is sent */
@@ -40,6 +41,10 @@ const struct zone_name *zone_find(const struct zone *zone, const uint8_t *name, 
  */
 const struct zone_record *zone_authority(const struct zone *zone, const uint8_t *name, size_t length,
                                          const struct zone_name **ret_owner);
+
+/* The names that have `address` (IPv4 or IPv6, text) as an A or AAAA record, without the final dot; those
+ * that are no host names are left out. */
+void zone_names_of(const struct zone *zone, const char *address, struct strings *ret_names);
 
 /* In lower case, in place. */
 void zone_fold(uint8_t *name, size_t length);

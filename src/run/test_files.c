@@ -183,7 +183,7 @@ static int read_files(struct test_run *run, struct error **ret)
 {
     return read_config(run, ret) < 0 || read_zone(run, ret) < 0 ||
                    third_party_read(run->folder.fd, run->test, &run->third_party, ret) < 0 ||
-                   test_prepare_tls(run, NULL, ret) < 0
+                   test_prepare_tls(run, ret) < 0
                ? -1
                : 0;
 }

@@ -65,7 +65,7 @@ const char *test_dut(const struct test_run *run);         /* whom UACs call; NUL
 int test_prepare_folder(struct test_run *run, struct error **ret); /* test_files.c */
 int test_prepare_logs(struct test_run *run, struct error **ret);
 int test_prepare_files(struct test_run *run, struct error **ret);
-int test_prepare_tls(struct test_run *run, const struct strings *names, struct error **ret); /* test_tls.c */
+int test_prepare_tls(struct test_run *run, struct error **ret); /* test_tls.c */
 bool test_has_file(const struct test_run *run, const char *name);
 int test_prepare_pod(struct test_run *run, struct error **ret); /* test_pod.c */
 void test_prepare_dns(struct test_run *run);

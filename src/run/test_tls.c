@@ -1,4 +1,5 @@
 /* A step of PREPARING, for a test over TLS: certificates, and what SIPp's environment says about keys. */
+#include "netns/resolver/zone.h"
 #include "src/base/memory.h"
 #include "src/run/sipp.h"
 #include "src/run/test_run.h"
@@ -18,7 +19,18 @@ static void set_environment(struct test_run *run)
     environment_set(&run->sipp_environment, "LD_PRELOAD", context->keylog);
 }
 
-int test_prepare_tls(struct test_run *run, const struct strings *names, struct error **ret)
+static int issue(const struct test_run *run, const struct ua *ua, struct error **ret)
+{
+    cleanup_strings struct strings names = {0};
+
+    if (run->zone)
+        zone_names_of(run->zone, ua->address, &names);
+    if (authority_issue(run->context->authority, run->folder.fd, ua->name, ua->address, &names, ret) < 0)
+        return error_prefix(ret, "certificate of %s", ua->name);
+    return 0;
+}
+
+int test_prepare_tls(struct test_run *run, struct error **ret)
 {
     if (run->context->is_global || !sipp_uses_tls(run->context->sipp, run->test))
         return 0;
@@ -27,9 +39,8 @@ int test_prepare_tls(struct test_run *run, const struct strings *names, struct e
             ret, ERROR_INPUT,
             "test.conf: the transport is TLS only once it is rendered; write it without a keyword");
     for (size_t i = 0; i < run->test->ua_count; i++)
-        if (authority_issue(run->context->authority, run->folder.fd, run->test->uas[i].name,
-                            run->test->uas[i].address, names, ret) < 0)
-            return error_prefix(ret, "certificate of %s", run->test->uas[i].name);
+        if (issue(run, &run->test->uas[i], ret) < 0)
+            return -1;
     set_environment(run);
     return 0;
 }

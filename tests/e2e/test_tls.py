@@ -57,6 +57,18 @@ class Certificates(TlsCase):
         self.assertIn("IP Address:198.18.1.1", self.names(folder / "ua1.crt"))
         self.assertFalse((folder / "ca.key").exists())
 
+    def test_names_of_dns(self):
+        """A certificate is for the names that dns.txt gives its UA, too."""
+        write_test(self.folder / "suite", "call", {**CALL, "dns.txt": "ep1.example.com. A {{ua1.host}}\n"
+                                                   "EP2.example.com. A {{ua1.host}}\nep0.example.com A {{ua0.host}}\n"})
+        self.assertExit(self.dry("--sipp-transport", "l1"), 0)
+        folder = self.run_folder()
+        self.verify(folder, folder / "ca.crt")
+        names = self.names(folder / "ua1.crt")
+        for name in ("DNS:ep1.example.com", "DNS:ep2.example.com", "IP Address:198.18.1.1"):
+            self.assertIn(name, names)
+        self.assertNotIn("ep0", names)
+
     def test_given(self):
         """The transport is TLS then, without a word."""
         write_test(self.folder / "suite", "call")

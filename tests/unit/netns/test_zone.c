@@ -233,13 +233,39 @@ static void test_names_as_text(void **state)
     }
 }
 
+static void test_names_of_an_address(void **state)
+{
+    struct zone *zone =
+        parse("a.example.com. A 198.18.1.0\nB.example.com A 198.18.1.0\nc.example.com. A 198.18.1.1\n"
+              "six.example.com. AAAA 2001:db8::1\na.example.com. TXT \"198.18.1.0\"\n"
+              "*.w.example.com. A 198.18.1.0\n");
+    cleanup_strings struct strings four = {0}, six = {0}, none = {0};
+    cleanup_buffer struct buffer text = {0};
+
+    (void)state;
+    zone_names_of(zone, "198.18.1.0", &four);
+    for (size_t i = 0; i < four.count; i++)
+        buffer_addf(&text, "%s ", four.list[i]);
+    assert_int_equal(four.count, 3);
+    assert_non_null(strstr((const char *)text.data, "a.example.com "));
+    assert_non_null(strstr((const char *)text.data, "b.example.com "));
+    assert_non_null(strstr((const char *)text.data, "*.w.example.com "));
+    zone_names_of(zone, "2001:db8:0::1", &six);
+    assert_int_equal(six.count, 1);
+    assert_string_equal(six.list[0], "six.example.com");
+    zone_names_of(zone, "198.18.1.9", &none);
+    zone_names_of(zone, "nonsense", &none);
+    assert_int_equal(none.count, 0);
+    zone_free(zone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),         cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_long_text),     cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_wildcards),     cmocka_unit_test(test_bad_lines),
-        cmocka_unit_test(test_names_as_text),
+        cmocka_unit_test(test_types),     cmocka_unit_test(test_names_of_an_address),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_lines),     cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_names_as_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
