@@ -91,11 +91,27 @@ static int plan_library(struct run *run, struct error **ret)
     return 0;
 }
 
+/* What is said for TLS only is a mistake where no test talks it; one may by its test.conf alone. */
+static int check_needed(const struct run_options *options, struct error **ret)
+{
+    const char *name = options->ca_certificate ? "--tls-ca-root-cert" : "--sipp-tls-version";
+    const char *value = options->ca_certificate ? options->ca_certificate : options->tls_version;
+
+    if (!value || *options->transport == 'l')
+        return 0;
+    return error_set(ret, ERROR_INPUT,
+                     "%s %s: the transport is not TLS; it is with --sipp-transport l1 or ln, and in tests "
+                     "with such a transport in their test.conf",
+                     name, value);
+}
+
 int run_setup_tls(struct run *run, struct error **ret)
 {
     const struct run_options *options = run->options;
     const struct test *test = first_with_tls(run);
 
+    if (!test && check_needed(options, ret) < 0)
+        return -1;
     if (options->ca_certificate) {
         run->authority = authority_load(options->ca_certificate, options->ca_key, ret);
         if (!run->authority)

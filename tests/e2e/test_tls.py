@@ -85,6 +85,22 @@ class Certificates(TlsCase):
         self.assertTrue((self.run_folder(tests["a"]) / "ua0.crt").exists())
         self.assertEqual([], list(self.run_folder(tests["b"]).glob("*.crt")))
 
+    def test_options_for_one_test(self):
+        """Only its test.conf says TLS, which is enough for options that are for TLS."""
+        write_test(self.folder / "suite", "a", {**CALL, "test.conf": "transport = l1\n"})
+        write_test(self.folder / "suite", "b")
+        authority = self.make_authority()
+        for options in (("--sipp-tls-version", "1.2"), (*authority, "--sipp-transport", "t1")):
+            with self.subTest(options):
+                self.assertExit(self.dry(*options), 0)
+        tests = self.results_by_name()
+        self.verify(self.run_folder(tests["a"]), self.folder / "ca.crt")
+        self.assertEqual([], list(self.run_folder(tests["b"]).glob("*.crt")))
+        # That test is not run: the option is of no use.
+        run = self.sippod("suite/b", "--dry-run", "--sipp", self.fake_sipp(), "--sipp-tls-version", "1.2")
+        self.assertExit(run, 2)
+        self.assertIn("--sipp-tls-version 1.2: the transport is not TLS", run.err)
+
     def test_sipp_is_asked_once(self):
         for name in "abc":
             write_test(self.folder / "suite", name)
@@ -130,7 +146,11 @@ class Refused(TlsCase):
         self.me.run(self.openssl, "pkey", "-in", "ca.key", "-aes128", "-passout", "pass:x", "-out", "locked.key",
                     cwd=self.folder, check=True)
         self.refused(2, "locked.key is protected by a passphrase", *good[:3], "locked.key")
-        self.refused(2, "the transport is not TLS", *good, "--sipp-transport", "t1")
+        self.refused(2, "--tls-ca-root-cert ca.crt: the transport is not TLS", *good, "--sipp-transport", "t1")
+
+    def test_a_version_without_need(self):
+        write_test(self.folder / "suite", "call")
+        self.refused(2, "--sipp-tls-version 1.2: the transport is not TLS", "--sipp-tls-version", "1.2")
 
 
 @for_each_user

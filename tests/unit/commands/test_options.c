@@ -151,6 +151,10 @@ static void test_tls(void **state)
     accepted(scene, "--tls-ca-root-cert c --tls-ca-root-key k --sipp-transport ln --sipp-tls-version 1.2");
     assert_string_equal(scene->run.transport, "ln");
     accepted(scene, "--sipp-transport l1"); /* an authority is made */
+    /* The transport may be a test's own: whether there is such a test is seen with the suite. */
+    accepted(scene, "--sipp-tls-version 1.2");
+    accepted(scene, "--tls-ca-root-cert c --tls-ca-root-key k --sipp-transport t1");
+    assert_string_equal(scene->run.transport, "t1");
 }
 
 static void test_values_refused(void **state)
@@ -163,10 +167,7 @@ static void test_values_refused(void **state)
     refused(scene, "--total many", "--total many:");
     refused(scene, "--jobs 0", "--jobs 0: it is a number from 1 to 10000, or auto");
     refused(scene, "--sipp-transport u2", "--sipp-transport u2: it can be u1");
-    refused(scene, "--sipp-tls-version 1.2", "the transport is not TLS");
     refused(scene, "--sipp-tls-version 1.4", "it can be 1.0");
-    refused(scene, "--tls-ca-root-cert c --tls-ca-root-key k --sipp-transport t1",
-            "the transport is not TLS");
     refused(scene, "--tls-ca-root-cert c", "--tls-ca-root-key is missing");
     refused(scene, "--tls-ca-root-key c", "--tls-ca-root-cert is missing");
     refused(scene, "--network-mask 0", "--network-mask 0:");
