@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -B
-"""The examples: a Kamailio in every pod, one for all tests of a suite as Sipplauncher knows it, and RTP."""
+"""The examples: a Kamailio in every pod, one that asks the test's DNS, one for all tests of a suite as Sipplauncher knows it, and RTP."""
 import re
 import shutil
 import subprocess
@@ -47,6 +47,31 @@ class Examples(Case):
             with self.subTest(name):
                 capture = self.run_folder(tests[name]) / tests[name]["pcap"]
                 self.assertNotEqual(shown(capture, what), [])
+
+    def test_dns_failover(self):
+        """The proxy asks the test's DNS for everything, and calls the second target because the first did not answer."""
+        self.need_kamailio()
+        suite = self.example("dns-failover")
+        for jobs in ("1", "16"):
+            self.assertExit(self.sippod(suite, "--jobs", jobs, "--keep", "all"), 0)
+        tests = self.results_by_name()
+        self.assertEqual(sorted(tests), ["failover", "unavailable"])
+        first, second = "ip.addr == 198.18.1.2", "ip.addr == 198.18.1.0"
+        for name, answers in (("failover", []), ("unavailable", ["503"])):
+            with self.subTest(name):
+                asked = {(entry["type"], entry["name"]) for entry in tests[name]["dns"] if entry["rcode"] == "NOERROR"}
+                self.assertEqual(asked, {("NAPTR", "example.com."), ("SRV", "_sip._udp.example.com."),
+                                         ("A", "first.example.com."), ("A", "second.example.com.")})
+                capture = self.run_folder(tests[name]) / tests[name]["pcap"]
+                code, time = (["-T", "fields", "-e", field] for field in ("sip.Status-Code", "frame.time_epoch"))
+                self.assertEqual(shown(capture, "sip.Status-Code && ip.src == 198.18.1.2", *code), answers)
+                invites = [shown(capture, f"sip.Method == INVITE && ip.src == 198.18.0.1 && {who}", *time)
+                           for who in (first, second)]
+                question = shown(capture, 'dns.qry.name == "second.example.com" && dns.flags.response == 0', *time)
+                self.assertTrue(invites[0] and invites[1] and question)
+                self.assertLess(float(invites[0][-1]), float(question[0]))
+                self.assertLess(float(question[0]), float(invites[1][0]))
+                self.assertIn("200", shown(capture, "sip.CSeq.method == INVITE && ip.src == 198.18.1.0", *code))
 
     def test_rtp(self):
         suite = self.example("quickstart")
