@@ -114,6 +114,43 @@ void zone_names_of(const struct zone *zone, const char *address, struct strings 
     twalk_r(zone->names, add_if_address, &search);
 }
 
+struct hosts {
+    void (*fn)(void *user, const char *address, const char *name);
+    void *user;
+};
+
+static void tell_hosts(const void *node, VISIT visit, void *user)
+{
+    const struct zone_name *entry = *(const struct zone_name *const *)node;
+    const struct hosts *hosts = user;
+    cleanup_free char *name = NULL;
+
+    if (visit != postorder && visit != leaf)
+        return;
+    name = zone_name_text(entry->name, entry->length);
+    name[strlen(name) - 1] = '\0';
+    if (!*name || strpbrk(name, "\\*"))
+        return;
+    for (size_t i = 0; i < entry->count; i++) {
+        const struct zone_record *record = &entry->records[i];
+        char address[INET6_ADDRSTRLEN];
+
+        if ((record->type == LDNS_RR_TYPE_A && record->length == sizeof(struct in_addr) &&
+             inet_ntop(AF_INET, record->data, address, sizeof address)) ||
+            (record->type == LDNS_RR_TYPE_AAAA && record->length == sizeof(struct in6_addr) &&
+             inet_ntop(AF_INET6, record->data, address, sizeof address)))
+            hosts->fn(hosts->user, address, name);
+    }
+}
+
+void zone_hosts(const struct zone *zone, void (*fn)(void *user, const char *address, const char *name),
+                void *user)
+{
+    struct hosts hosts = {.fn = fn, .user = user};
+
+    twalk_r(zone->names, tell_hosts, &hosts);
+}
+
 void zone_add(struct zone *zone, const uint8_t *name, size_t length, const struct zone_record *record)
 {
     struct zone_name *entry = make(zone, name, length);

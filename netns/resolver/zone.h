@@ -46,6 +46,11 @@ const struct zone_record *zone_authority(const struct zone *zone, const uint8_t 
  * that are no host names are left out. */
 void zone_names_of(const struct zone *zone, const char *address, struct strings *ret_names);
 
+/* Calls fn(user, address, name) for each A and AAAA record, both as text, the name without the final dot.
+ * Wildcards and other names that no host can have are left out. */
+void zone_hosts(const struct zone *zone, void (*fn)(void *user, const char *address, const char *name),
+                void *user);
+
 /* In lower case, in place. */
 void zone_fold(uint8_t *name, size_t length);
 

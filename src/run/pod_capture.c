@@ -267,11 +267,11 @@ struct pod_capture *pod_capture_start(struct host *host, int user_namespace, int
     return capture;
 }
 
-/* Of more names than a message holds, the first ones. */
-static void encode_names(struct buffer *out, const struct pcapng_name *names, size_t count)
+/* Of more names than a message holds, the last ones, which rank first. */
+static void encode_names(struct buffer *out, const struct pcapng_name *names, size_t total)
 {
-    for (;; count /= 2) {
-        pcapng_add_names(out, names, count);
+    for (size_t count = total;; count /= 2) {
+        pcapng_add_names(out, names + (total - count), count);
         if (out->length <= NAMES_MOST)
             return;
         buffer_drop(out, out->length);

@@ -196,6 +196,8 @@ static void on_rendered(void *user, const struct error *error)
     run->rendering = NULL;
     if (error || read_files(run, &unread) < 0)
         test_not_ready(run, error ? error : unread);
+    else if (run->capture_waits && !rollback_running(run->rollback))
+        test_open_capture(run);
     else if (run->pod_up && !rollback_running(run->rollback))
         test_prepare_dns(run);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netns/resolver/zone.h"
 #include "src/base/memory.h"
 #include "src/run/test_run.h"
 
@@ -60,19 +61,33 @@ static void on_namespaces(void *user)
     rollback_push(run->rollback, "capture", undo_capture, run);
 }
 
-/* Who is who in the capture. A reader shows the last name of an address: where a UA is what UACs call, that
- * is the UA's. */
-static void open_capture(struct test_run *run)
+static void add_name(void *user, const char *address, const char *name)
+{
+    strings_add(user, address);
+    strings_add(user, name);
+}
+
+/* Who is who in the capture. A reader shows the last name of an address: a UA's before what dns.txt calls it,
+ * and where a UA is what UACs call, that is the UA's, too. */
+void test_open_capture(struct test_run *run)
 {
     const struct test *test = run->test;
-    cleanup_free struct pcapng_name *names = memory_array(NULL, test->ua_count + 1, sizeof *names);
     const char *dut = test_dut(run);
-    size_t count = 0;
+    cleanup_strings struct strings all = {0}; /* address, name, address, name … */
+    cleanup_free struct pcapng_name *names = NULL;
+    size_t count;
 
+    if (run->zone)
+        zone_hosts(run->zone, add_name, &all);
     if (dut)
-        names[count++] = (struct pcapng_name){.address = dut, .name = "dut"};
+        add_name(&all, dut, "dut");
     for (size_t i = 0; i < test->ua_count; i++)
-        names[count++] = (struct pcapng_name){.address = test->uas[i].address, .name = test->uas[i].name};
+        add_name(&all, test->uas[i].address, test->uas[i].name);
+    count = all.count / 2;
+    names = memory_array(NULL, count ? count : 1, sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = (struct pcapng_name){.address = all.list[2 * i], .name = all.list[2 * i + 1]};
+    run->capture_waits = false;
     pod_capture_open(run->capture, names, count);
 }
 
@@ -82,8 +97,10 @@ static void on_pod_up(void *user, const struct error *error)
 
     if (error)
         test_not_ready(run, error);
+    else if (run->capture && run->rendering && test_has_file(run, ZONE_FILE))
+        run->capture_waits = true;
     else if (run->capture)
-        open_capture(run);
+        test_open_capture(run);
     else
         test_prepare_dns(run);
 }

@@ -43,6 +43,7 @@ struct test_run {
     bool interrupted;      /* by a signal */
     bool hurry, dirty, pod_lost;
     bool pod_up;        /* and waits for the rendering */
+    bool capture_waits; /* for the names of dns.txt, which is rendered */
     bool no_room;       /* for another pod */
     char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
@@ -68,6 +69,7 @@ int test_prepare_files(struct test_run *run, struct error **ret);
 int test_prepare_tls(struct test_run *run, struct error **ret); /* test_tls.c */
 bool test_has_file(const struct test_run *run, const char *name);
 int test_prepare_pod(struct test_run *run, struct error **ret); /* test_pod.c */
+void test_open_capture(struct test_run *run);
 void test_prepare_dns(struct test_run *run);
 void test_prepare_dut(struct test_run *run); /* test_scripts.c */
 void test_prepare_scripts(struct test_run *run);

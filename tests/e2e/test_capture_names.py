@@ -71,6 +71,34 @@ class Names(NamesCase):
         self.run_suite()
         self.assertEqual(self.capture().names, [("198.18.0.1", "dut"), ("198.18.1.1", "ua1")])
 
+    def test_names_of_dns(self):
+        """Before those of the UAs, which are what is shown; also where dns.txt has to be rendered by Jinja2 first."""
+        for title, line in (("plain", "ep0.example.com A {{ua0.host}}\n"),
+                            ("template", "{% for n in [0] %}ep0.example.com A {{ua0.host}}\n{% endfor %}")):
+            with self.subTest(title):
+                if title == "template" and subprocess.run(["python3", "-I", "-c", "import jinja2"], capture_output=True,
+                                                          check=False).returncode != 0:
+                    harness.skip("python3 has no Jinja2 (python3-jinja2)")
+                harness.remove_tree(self.folder / "suite")
+                suites.write_test(self.folder / "suite", "call", {
+                    **suites.CALL, "dns.txt": line + "far.example.com AAAA 2001:db8::1\n*.example.com A 192.0.2.9\n"
+                    "ep0.example.com TXT 192.0.2.8\nother.example.com A 192.0.2.7\n"})
+                self.run_suite()
+                names = self.capture().names
+                self.assertEqual(sorted(names[:3]), [("192.0.2.7", "other.example.com"), ("198.18.1.0", "ep0.example.com"),
+                                                     ("2001:db8::1", "far.example.com")])
+                self.assertEqual(names[3:], [("198.18.1.0", "dut"), ("198.18.1.0", "ua0"), ("198.18.1.1", "ua1")])
+                self.assertEqual(self.tshark("-N", "n", "-Y", "sip", *self.COLUMNS), [["ua1", "ua0"], ["ua0", "ua1"]])
+
+    def test_more_names_than_there_is_room_for(self):
+        """What is left out is of dns.txt."""
+        lines = "".join(f"host-{i}.{'x' * 60}.example.com A 10.0.{i // 250}.{i % 250}\n" for i in range(2000))
+        suites.write_test(self.folder / "suite", "call", {**suites.CALL, "dns.txt": lines})
+        self.run_suite()
+        names = self.capture().names
+        self.assertEqual(names[-3:], [("198.18.1.0", "dut"), ("198.18.1.0", "ua0"), ("198.18.1.1", "ua1")])
+        self.assertTrue(250 < len(names) < 2003, len(names))
+
     def test_they_outlive_sigkill(self):
         """A file that was cut off has no end, but its names, and it can be read."""
         endless = suites.uac(after=suites.command("touch called") + suites.pause(600))

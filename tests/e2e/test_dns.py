@@ -11,12 +11,15 @@ alias.example.com CNAME www.example.com
 _sip._udp.example.com SRV [10, 60, 5060, "ua0.example.com."]
 ua0.example.com 60 IN A {{ua0.host}}
 *.wild.example.com TXT any name
+www.example.com AAAA 2001:db8::1
 """ + "".join(f"many.example.com A 192.0.2.{i}\n" for i in range(1, 101))
+REVERSE = "1." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"  # of 2001:db8::1
+NAMES += f"{REVERSE} PTR www.example.com\n"
 
 # A client that prints what it was answered: TYPE NAME, how, response code, number of answers, flags.
 CLIENT = r"""
 import socket, struct, sys
-TYPES = {"A": 1, "AAAA": 28, "SRV": 33, "TXT": 16}
+TYPES = {"A": 1, "AAAA": 28, "SRV": 33, "TXT": 16, "PTR": 12}
 def ask(kind, name, how="udp", address="127.0.0.1", edns=0):
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     query = struct.pack(">6H", 7, 0x100, 1, 0, 0, bool(edns)) + labels + struct.pack(">B2H", 0, TYPES[kind], 1)
@@ -39,6 +42,11 @@ def ask(kind, name, how="udp", address="127.0.0.1", edns=0):
 """
 
 
+def need_ipv6():
+    if not harness.os.path.exists("/proc/net/if_inet6"):
+        harness.skip("there is no IPv6 here")
+
+
 def client(*asks):
     return "cat >client.py <<'END'\n" + CLIENT + "\n".join(asks) + "\nEND\npython3 client.py\n"
 
@@ -54,12 +62,14 @@ class Dns(LifeCase):
     def test_answers(self):
         self.assertEqual(self.asked('ask("A", "wWw.example.com")', 'ask("A", "alias.example.com")',
                                     'ask("SRV", "_sip._udp.example.com")', 'ask("TXT", "a.b.wild.example.com")',
-                                    'ask("AAAA", "www.example.com")', 'ask("A", "nix.example.com")'),
+                                    'ask("AAAA", "alias.example.com")', 'ask("AAAA", "ua0.example.com")',
+                                    'ask("A", "nix.example.com")'),
                          ["A wWw.example.com udp rcode 0 answers 1 whole same",
                           "A alias.example.com udp rcode 0 answers 2 whole same",
                           "SRV _sip._udp.example.com udp rcode 0 answers 1 whole same",
                           "TXT a.b.wild.example.com udp rcode 0 answers 1 whole same",
-                          "AAAA www.example.com udp rcode 0 answers 0 whole same",
+                          "AAAA alias.example.com udp rcode 0 answers 2 whole same",
+                          "AAAA ua0.example.com udp rcode 0 answers 0 whole same",
                           "A nix.example.com udp rcode 3 answers 0 whole same"])
 
     def test_long_answers(self):
@@ -71,12 +81,48 @@ class Dns(LifeCase):
                           "A many.example.com tcp rcode 0 answers 100 whole same"])
 
     def test_ipv6(self):
-        if not harness.os.path.exists("/proc/net/if_inet6"):
-            harness.skip("there is no IPv6 here")
-        self.assertEqual(self.asked('ask("A", "www.example.com", "udp", "::1")',
-                                    'ask("A", "www.example.com", "tcp", "::1")'),
-                         ["A www.example.com udp rcode 0 answers 1 whole same",
-                          "A www.example.com tcp rcode 0 answers 1 whole same"])
+        need_ipv6()
+        questions = [("A", "www.example.com", 1), ("AAAA", "www.example.com", 1), ("PTR", REVERSE, 1)]
+        asks, expected = [], []
+        for how in ("udp", "tcp"):
+            for kind, name, count in questions:
+                asks.append(f'ask("{kind}", "{name}", "{how}", "::1")')
+                expected.append(f"{kind} {name} {how} rcode 0 answers {count} whole same")
+        # Cut off, then asked again over TCP.
+        asks += ['ask("A", "many.example.com", "udp", "::1")', 'ask("A", "many.example.com", "tcp", "::1")']
+        expected += ["A many.example.com udp rcode 0 answers 0 tc same",
+                     "A many.example.com tcp rcode 0 answers 100 whole same"]
+        self.assertEqual(self.asked(*asks), expected)
+        log = [text for level, text in self.log() if level == "INFO"]
+        self.assertIn("dns: AAAA www.example.com. from ::1 (UDP): NOERROR, 1 answer", log)
+        self.assertIn("dns: A many.example.com. from ::1 (UDP): NOERROR, 0 answers, truncated", log)
+        self.assertIn("dns: A many.example.com. from ::1 (TCP): NOERROR, 100 answers", log)
+
+    def test_libc_goes_on_over_tcp(self):
+        """getaddrinfo() has both families, and all of an answer that UDP has no room for."""
+        need_ipv6()
+        run = self.one("--keep", "all", files={**suites.CALL, "dns.txt": NAMES},
+                       before="getent ahosts www.example.com\ngetent ahostsv4 many.example.com | grep -c STREAM\n"
+                              "getent hosts 2001:db8::1\n")
+        self.assertExit(run, 0)
+        lines = [text for level, text in self.log() if level == "DEBUG"]
+        self.assertTrue(any(line.startswith("2001:db8::1 ") for line in lines), lines)
+        self.assertIn("100", lines)
+        self.assertRegex(lines[-1], r"^2001:db8::1 +www\.example\.com$")
+        asked = [text for _, text in self.log() if text.startswith("dns: A many.example.com. from ")]
+        self.assertTrue(any("(UDP)" in text and text.endswith("truncated") for text in asked), asked)
+        self.assertTrue(any("(TCP): NOERROR, 100 answers" in text for text in asked), asked)
+
+    def test_connections_are_limited(self):
+        """To 64: one more is answered, and the oldest closed for it."""
+        need_ipv6()
+        lines = self.asked("held = [socket.create_connection((address, 53)) for address in "
+                           "['127.0.0.1', '::1'] * 32]",
+                           'ask("A", "www.example.com", "tcp")  # the 65th',
+                           "held[0].settimeout(5)\nprint('oldest', held[0].recv(1))",
+                           "held[1].setblocking(False)\ntry:\n    print('next', held[1].recv(1))\n"
+                           "except BlockingIOError:\n    print('next is open')")
+        self.assertEqual(lines, ["A www.example.com tcp rcode 0 answers 1 whole same", "oldest b''", "next is open"])
 
     def test_libc_finds_names(self):
         """By way of /etc/resolv.conf, whatever file system the pod has; the host's stays as it is."""
