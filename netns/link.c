@@ -8,8 +8,10 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/handlers.h>
+#include <netlink/msg.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet.h>
 #include <netlink/route/link/inet6.h>
@@ -21,6 +23,7 @@
 #include <string.h>
 
 #include "src/base/memory.h"
+#include "src/base/text.h"
 
 #define OPERSTATE_UP 6 /* IF_OPER_UP in linux/if.h, which does not go together with net/if.h */
 
@@ -226,28 +229,34 @@ static void one_queue(struct rtnl_link *link)
     rtnl_link_set_num_rx_queues(link, 1);
 }
 
-static int add_pair(struct netlink *nl, const char *outer, const char *inner, int netns, struct error **ret)
+static int add_pair(struct netlink *nl, const struct link_veth *veth, struct error **ret)
 {
     cleanup_link struct rtnl_link *link = rtnl_link_veth_alloc();
     struct rtnl_link *peer; /* goes with `link` */
     int result;
 
     if (!link)
-        return error_sys(ret, ERROR_FAILED, ENOMEM, "cannot create %s", outer);
+        return error_sys(ret, ERROR_FAILED, ENOMEM, "cannot create %s", veth->outer);
     peer = rtnl_link_veth_get_peer(link);
-    rtnl_link_set_name(link, outer);
-    rtnl_link_set_flags(link, IFF_UP);
+    rtnl_link_set_name(link, veth->outer);
+    if (!veth->down)
+        rtnl_link_set_flags(link, IFF_UP);
     one_queue(link);
-    rtnl_link_set_name(peer, inner);
-    rtnl_link_set_ns_fd(peer, netns);
+    rtnl_link_set_name(peer, veth->inner);
+    rtnl_link_set_ns_fd(peer, veth->netns);
     one_queue(peer);
+    if (veth->mtu) {
+        rtnl_link_set_mtu(link, veth->mtu);
+        rtnl_link_set_mtu(peer, veth->mtu);
+    }
     result = set_mac(link, outer_mac, ret);
     if (result == 0)
         result = set_mac(peer, inner_mac, ret);
     if (result == 0) {
         result = rtnl_link_add(netlink_socket(nl), link, NLM_F_CREATE | NLM_F_EXCL);
         if (result < 0)
-            netlink_failed(nl, result, ret, "cannot create %s with its other end %s", outer, inner);
+            netlink_failed(nl, result, ret, "cannot create %s with its other end %s", veth->outer,
+                           veth->inner);
     }
     rtnl_link_put(peer); /* the reference that rtnl_link_veth_get_peer() took */
     return result < 0 ? -1 : 0;
@@ -272,19 +281,107 @@ static int without_addresses(struct netlink *nl, const char *device, struct erro
     return -1;
 }
 
-int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int netns,
-                  uint8_t ret_outer_mac[MAC_LENGTH], uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret)
+int link_set_alias(struct netlink *nl, const char *device, const char *alias, struct error **ret)
 {
-    if (check_name(outer, ret) < 0 || check_name(inner, ret) < 0 ||
-        add_pair(nl, outer, inner, netns, ret) < 0)
+    cleanup_link struct rtnl_link *changes = named(device, ret);
+
+    if (!changes)
         return -1;
-    if (without_addresses(nl, outer, ret) < 0) {
-        (void)link_delete(nl, outer, NULL); /* the first error is the one to tell */
+    rtnl_link_set_ifalias(changes, alias);
+    return change(nl, device, changes, "set the alias of", ret);
+}
+
+int link_add_veth(struct netlink *nl, const struct link_veth *veth, uint8_t ret_outer_mac[MAC_LENGTH],
+                  uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret)
+{
+    if (check_name(veth->outer, ret) < 0 || check_name(veth->inner, ret) < 0 || add_pair(nl, veth, ret) < 0)
+        return -1;
+    /* An alias in the request that makes the device is ignored. */
+    if (without_addresses(nl, veth->outer, ret) < 0 ||
+        (veth->alias && link_set_alias(nl, veth->outer, veth->alias, ret) < 0)) {
+        (void)link_delete(nl, veth->outer, NULL); /* the first error is the one to tell */
         return -1;
     }
     memcpy(ret_outer_mac, outer_mac, MAC_LENGTH);
     memcpy(ret_inner_mac, inner_mac, MAC_LENGTH);
     return 0;
+}
+
+/* ---- aliases ---- */
+
+#define DUMPS_MOST 8 /* one is not of one moment if devices come and go meanwhile */
+
+struct aliases {
+    struct strings names, aliases;
+};
+
+static int keep_alias(struct nl_msg *message, void *user)
+{
+    struct aliases *found = user;
+    struct nlattr *attributes[IFLA_MAX + 1];
+
+    if (nlmsg_parse(nlmsg_hdr(message), sizeof(struct ifinfomsg), attributes, IFLA_MAX, NULL) < 0 ||
+        !attributes[IFLA_IFNAME] || !attributes[IFLA_IFALIAS])
+        return NL_SKIP;
+    strings_add(&found->names, nla_get_string(attributes[IFLA_IFNAME])); /* the kernel ends both with NUL */
+    strings_add(&found->aliases, nla_get_string(attributes[IFLA_IFALIAS]));
+    return NL_OK;
+}
+
+/* Asks for all veth devices (old kernels ignore the kind, and answer with all). */
+static int send_dump(struct nl_sock *socket)
+{
+    struct ifinfomsg about = {.ifi_family = AF_UNSPEC};
+    struct nl_msg *message = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_DUMP);
+    struct nlattr *info;
+    int result = -NLE_NOMEM;
+
+    if (message && nlmsg_append(message, &about, sizeof about, NLMSG_ALIGNTO) == 0 &&
+        nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) == 0 &&
+        (info = nla_nest_start(message, IFLA_LINKINFO)) &&
+        nla_put_string(message, IFLA_INFO_KIND, "veth") == 0 && nla_nest_end(message, info) == 0)
+        result = nl_send_auto(socket, message);
+    nlmsg_free(message);
+    return result;
+}
+
+static int dump_aliases(struct netlink *nl, struct aliases *found)
+{
+    struct nl_sock *socket = netlink_socket(nl);
+    struct nl_cb *callbacks = nl_socket_get_cb(socket); /* takes a reference */
+    struct nl_cb *own = nl_cb_clone(callbacks);
+    int result = own ? nl_cb_set(own, NL_CB_VALID, NL_CB_CUSTOM, keep_alias, found) : -NLE_NOMEM;
+
+    if (result == 0)
+        result = send_dump(socket);
+    if (result >= 0)
+        result = nl_recvmsgs(socket, own);
+    nl_cb_put(own);
+    nl_cb_put(callbacks);
+    return result;
+}
+
+int link_each_alias(struct netlink *nl, void (*fn)(void *user, const char *name, const char *alias),
+                    void *user, struct error **ret)
+{
+    struct aliases found = {0};
+    int result = -NLE_DUMP_INTR;
+
+    for (int i = 0; i < DUMPS_MOST && result == -NLE_DUMP_INTR; i++) {
+        strings_free(&found.names);
+        strings_free(&found.aliases);
+        found = (struct aliases){0};
+        result = dump_aliases(nl, &found);
+    }
+    /* If it never is of one moment, what is there all the time is in it nevertheless. */
+    if (result >= 0 || result == -NLE_DUMP_INTR)
+        for (size_t i = 0; i < found.names.count; i++)
+            fn(user, found.names.list[i], found.aliases.list[i]);
+    strings_free(&found.names);
+    strings_free(&found.aliases);
+    if (result >= 0 || result == -NLE_DUMP_INTR)
+        return 0;
+    return netlink_failed(nl, result, ret, "cannot list network devices");
 }
 
 static int is_up(struct netlink *nl, const char *device, struct error **ret)

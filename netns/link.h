@@ -28,13 +28,27 @@ int link_delete(struct netlink *nl, const char *device, struct error **ret);
  * down. *ret_kind (a literal; ret_kind may be NULL) is the kind that it got. */
 int link_add_dummy(struct netlink *nl, const char *name, const char **ret_kind, struct error **ret);
 
+struct link_veth {
+    const char *outer, *inner; /* their names */
+    int netns;                 /* where the inner end goes */
+    bool down;                 /* the outer end is made so: filter_close() can come before link_up() */
+    const char *alias;         /* of the outer end, at most 255 bytes; NULL: none */
+    unsigned mtu;              /* of both; 0: as the kernel likes */
+};
+
 /* Makes a veth pair: `outer` here, `inner` in the namespace behind the descriptor `netns` (which stays the
- * caller's), over whose user namespace the caller has CAP_NET_ADMIN too. The outer end is up, and it makes
- * itself no IPv6 address. The inner end is down: the kernel cannot open one end of a pair that is still being
- * made. Whoever has the inner end raises it, and then there is a carrier. Both MACs are known, so that
- * neither end ever has to ask for the other's by ARP. */
-int link_add_veth(struct netlink *nl, const char *outer, const char *inner, int netns,
-                  uint8_t ret_outer_mac[MAC_LENGTH], uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret);
+ * caller's), over whose user namespace the caller has CAP_NET_ADMIN too. The outer end is up unless asked
+ * otherwise, and it makes itself no IPv6 address. The inner end is down: the kernel cannot open one end of a
+ * pair that is still being made. Whoever has the inner end raises it, and then there is a carrier. Both MACs
+ * are known, so that neither end ever has to ask for the other's by ARP. The alias is there a moment later
+ * than the device. */
+int link_add_veth(struct netlink *nl, const struct link_veth *veth, uint8_t ret_outer_mac[MAC_LENGTH],
+                  uint8_t ret_inner_mac[MAC_LENGTH], struct error **ret);
+int link_set_alias(struct netlink *nl, const char *device, const char *alias, struct error **ret);
+
+/* Calls fn() for every veth device here that has an alias, once all have been listed. */
+int link_each_alias(struct netlink *nl, void (*fn)(void *user, const char *name, const char *alias),
+                    void *user, struct error **ret);
 
 /* Waits, for `timeout_ms` at most, until the device takes packets. One end of a veth pair does not as soon as
  * the other is up, but when a kernel thread has told it: what is sent before is lost. */

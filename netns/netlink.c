@@ -102,6 +102,8 @@ int netlink_errno(const struct netlink *nl, int result)
     switch (-result) {
     case NLE_OPNOTSUPP:
         return EOPNOTSUPP;
+    case NLE_OBJ_NOTFOUND:
+        return ENOENT;
     case NLE_EXIST:
         return EEXIST;
     case NLE_NOMEM:

@@ -74,11 +74,12 @@ void router_lower(void)
 static int connect_pod(struct router *router, struct pod *pod, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                        struct error **ret)
 {
+    const struct link_veth veth = {.outer = pod->veth, .inner = "eth0", .netns = netns};
     int result;
 
     if (router_raise(ret) < 0)
         return -1;
-    result = link_add_veth(router->nl, pod->veth, "eth0", netns, ret_mac, pod->inner_mac, ret);
+    result = link_add_veth(router->nl, &veth, ret_mac, pod->inner_mac, ret);
     router_lower();
     return result;
 }

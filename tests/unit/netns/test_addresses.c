@@ -225,7 +225,8 @@ static void test_veth(void **state)
     assert_int_equal(unshare(CLONE_NEWNET), 0);
     outer = netlink_open(&error);
     assert_non_null(outer);
-    assert_int_equal(link_add_veth(outer, DEVICE, "eth0", inner, mac, inner_mac, &error), 0);
+    assert_int_equal(
+        link_add_veth(outer, &(struct link_veth){DEVICE, "eth0", .netns = inner}, mac, inner_mac, &error), 0);
     assert_int_equal(link_mac(outer, DEVICE, real, &error), 0);
     assert_memory_equal(mac, real, MAC_LENGTH);
     assert_int_equal(link_mac(*state, "eth0", real, &error), 0);
@@ -241,11 +242,14 @@ static void test_veth(void **state)
         sched_yield();
     assert_false(file_holds("/proc/net/if_inet6", DEVICE));
 
-    failed(link_add_veth(outer, DEVICE, "eth1", inner, mac, inner_mac, &error), &error, EEXIST, DEVICE);
-    failed(link_add_veth(outer, "sipp-uvwxyz", "eth0", inner, mac, inner_mac, &error), &error, EEXIST,
-           "sipp-uvwxyz");
-    failed(link_add_veth(outer, "sipp-uvwxyz", "eth1", -1, mac, inner_mac, &error), &error, EBADF,
-           "sipp-uvwxyz");
+    failed(link_add_veth(outer, &(struct link_veth){DEVICE, "eth1", .netns = inner}, mac, inner_mac, &error),
+           &error, EEXIST, DEVICE);
+    failed(link_add_veth(outer, &(struct link_veth){"sipp-uvwxyz", "eth0", .netns = inner}, mac, inner_mac,
+                         &error),
+           &error, EEXIST, "sipp-uvwxyz");
+    failed(
+        link_add_veth(outer, &(struct link_veth){"sipp-uvwxyz", "eth1", .netns = -1}, mac, inner_mac, &error),
+        &error, EBADF, "sipp-uvwxyz");
     assert_int_equal(if_nametoindex("sipp-uvwxyz"), 0);
 }
 

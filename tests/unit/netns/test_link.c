@@ -99,8 +99,11 @@ static void test_names(void **state)
 
         assert_int_equal(link_add_dummy(*state, wrong[i], NULL, &error), -1);
         assert_int_equal(error->code, ERROR_INPUT);
-        assert_int_equal(link_add_veth(*state, wrong[i], "eth0", -1, mac, mac, NULL), -1);
-        assert_int_equal(link_add_veth(*state, "sipp-abcdef", wrong[i], -1, mac, mac, NULL), -1);
+        assert_int_equal(
+            link_add_veth(*state, &(struct link_veth){wrong[i], "eth0", .netns = -1}, mac, mac, NULL), -1);
+        assert_int_equal(
+            link_add_veth(*state, &(struct link_veth){"sipp-abcdef", wrong[i], .netns = -1}, mac, mac, NULL),
+            -1);
         assert_int_equal(link_up(*state, wrong[i], NULL), -1);
         assert_int_equal(link_delete(*state, wrong[i], NULL), -1);
     }
