@@ -7,6 +7,8 @@ unit_test(netns/sockdiag netns)
 add_library(unit_pair STATIC unit/netns/pair.c unit/netns/interfaces.c)
 target_link_libraries(unit_pair PUBLIC netns unit_support)
 unit_test(netns/filter unit_pair WRAP nl_send_sync)
+unit_test(netns/arp netns)
+unit_test(netns/router_arp unit_pair router_arp)
 unit_test(netns/zone resolver unit_support PkgConfig::LDNS)
 unit_test(netns/answer resolver unit_support PkgConfig::LDNS)
 # The built router, with pods.
