@@ -8,6 +8,7 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/handlers.h>
@@ -449,14 +450,55 @@ int link_await_up(struct netlink *nl, const char *device, int timeout_ms, struct
     return result;
 }
 
-int link_forward(struct netlink *nl, const char *device, struct error **ret)
+int link_facts(struct netlink *nl, const char *device, struct link_facts *ret_facts, struct error **ret)
+{
+    cleanup_link struct rtnl_link *link = get(nl, device, ret);
+    const struct nl_addr *address;
+    unsigned flags;
+
+    if (!link)
+        return -1;
+    address = rtnl_link_get_addr(link);
+    flags = rtnl_link_get_flags(link);
+    *ret_facts = (struct link_facts){.up = flags & IFF_UP, .mtu = rtnl_link_get_mtu(link)};
+    ret_facts->arp = rtnl_link_get_arptype(link) == ARPHRD_ETHER && !(flags & (IFF_NOARP | IFF_LOOPBACK)) &&
+                     address && nl_addr_get_len(address) == MAC_LENGTH;
+    if (ret_facts->arp)
+        memcpy(ret_facts->mac, nl_addr_get_binary_addr(address), MAC_LENGTH);
+    return 0;
+}
+
+/* Settings are an array, of which those are sent that are set. */
+static int set_ipv4(struct netlink *nl, const char *device, const unsigned settings[][2], size_t count,
+                    struct error **ret)
 {
     cleanup_link struct rtnl_link *changes = named(device, ret);
 
     if (!changes)
         return -1;
-    if (rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_FORWARDING, 1) < 0 ||
-        rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_RP_FILTER, 1) < 0)
-        return error_sys(ret, ERROR_FAILED, ENOMEM, "cannot route over %s", device);
+    for (size_t i = 0; i < count; i++)
+        if (rtnl_link_inet_set_conf(changes, settings[i][0], settings[i][1]) < 0)
+            return error_sys(ret, ERROR_FAILED, ENOMEM, "cannot route over %s", device);
     return change(nl, device, changes, "route over", ret);
+}
+
+int link_set_forwarding(struct netlink *nl, const char *device, unsigned value, struct error **ret)
+{
+    const unsigned settings[][2] = {{IPV4_DEVCONF_FORWARDING, value}};
+
+    return set_ipv4(nl, device, settings, 1, ret);
+}
+
+int link_check_sources(struct netlink *nl, const char *device, struct error **ret)
+{
+    static const unsigned settings[][2] = {{IPV4_DEVCONF_RP_FILTER, 1}};
+
+    return set_ipv4(nl, device, settings, 1, ret);
+}
+
+int link_forward(struct netlink *nl, const char *device, struct error **ret)
+{
+    static const unsigned settings[][2] = {{IPV4_DEVCONF_FORWARDING, 1}, {IPV4_DEVCONF_RP_FILTER, 1}};
+
+    return set_ipv4(nl, device, settings, 2, ret);
 }

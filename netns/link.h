@@ -54,7 +54,21 @@ int link_each_alias(struct netlink *nl, void (*fn)(void *user, const char *name,
  * the other is up, but when a kernel thread has told it: what is sent before is lost. */
 int link_await_up(struct netlink *nl, const char *device, int timeout_ms, struct error **ret);
 
-/* Has the kernel forward IPv4 packets that come in over `device`, but only those whose source it would itself
- * send over that device (RFC 3704 2.2, strict: unless net.ipv4.conf.all.rp_filter is 2). By netlink, as
- * /proc/sys is read-only in some containers. */
+/* What a device is. */
+struct link_facts {
+    bool up, arp;            /* `arp`: Ethernet, and neighbours are found by ARP */
+    uint8_t mac[MAC_LENGTH]; /* with `arp` only */
+    unsigned mtu;
+};
+
+int link_facts(struct netlink *nl, const char *device, struct link_facts *ret_facts, struct error **ret);
+
+/* Sets net.ipv4.conf.DEVICE.forwarding, by netlink, as /proc/sys is read-only in some containers. */
+int link_set_forwarding(struct netlink *nl, const char *device, unsigned value, struct error **ret);
+
+/* Has the kernel take only such IPv4 packets from `device` whose source it would itself send over that device
+ * (RFC 3704 2.2, strict: unless net.ipv4.conf.all.rp_filter is 2). */
+int link_check_sources(struct netlink *nl, const char *device, struct error **ret);
+
+/* That, and has it forward them. */
 int link_forward(struct netlink *nl, const char *device, struct error **ret);

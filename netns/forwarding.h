@@ -1,0 +1,31 @@
+/* The flag net.ipv4.conf.DEVICE.forwarding of devices that lead outside: turned on for as long as there are
+ * runs that need it, and then back.
+ *
+ * Any number but 0 means on, so that the kernel itself remembers who turned it on: ours is 198, and a 1 of
+ * the administrator's is never touched. Each run that needs a flag holds a shared lock; who gets the
+ * exclusive one at its end was the last, and restores all that are 198, also what killed runs left. */
+#pragma once
+
+#include "netns/netlink.h"
+#include "src/base/error.h"
+#include "src/base/text.h"
+
+/* The lock (flock(2)) is on `file`, or with -1 on the caller's network namespace, which is opened then.
+ * Returns the descriptor, which is held shared; -1 on failure, after two seconds if somebody holds it
+ * exclusively. It counts as `file`'s, as far as closing goes. */
+int forwarding_lock(int file, struct error **ret);
+
+/* Gives the lock back, and as the last one restores all flags. The caller has CAP_NET_ADMIN raised. */
+int forwarding_unlock(struct netlink *nl, int lock, struct error **ret);
+
+/* 1, 0, or -1 on failure. */
+int forwarding_is_on(const char *device, struct error **ret);
+
+/* If it is not on. The caller holds the lock, and has CAP_NET_ADMIN raised. */
+int forwarding_turn_on(struct netlink *nl, const char *device, struct error **ret);
+
+/* The devices whose flag is 198. With the exclusive lock in hand these are left by killed runs. */
+int forwarding_list(struct strings *ret_devices, struct error **ret);
+
+/* Restores them, unless there are runs that hold the lock; *ret_devices are those that were. */
+int forwarding_restore(struct netlink *nl, int file, struct strings *ret_devices, struct error **ret);
