@@ -1,4 +1,5 @@
-/* Configuration files as libconfuse reads them, with errors that name the right line. Inside of src/suite. */
+/* Configuration files as libconfuse reads them, with errors that name the right line. Inside of src/suite,
+ * and for the router's policy. */
 #pragma once
 
 #include <confuse.h>
