@@ -286,7 +286,7 @@ class Case(unittest.TestCase):
 
     def _check_host(self, before):
         changes = before.wait_unchanged()
-        host.kill_descendants()
+        host.kill_descendants(host.lasting)
         if changes:
             self.fail("the host is not as it was:\n  " + "\n  ".join(changes))
 

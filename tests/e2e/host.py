@@ -104,6 +104,7 @@ def find(name, of=None):
 
 
 own_children = set()  # pids that a Popen object will wait for
+lasting = set()  # pids that stay from one test to the next, with what is below them
 
 
 def reap_orphans():
@@ -203,10 +204,11 @@ class Snapshot:
         return changes
 
 
-def kill_descendants():
+def kill_descendants(spare=()):
     """The broom, for the end and for what a failed test has left."""
     def all_gone():
-        left = descendants()
+        spared = set(spare).union(*({process.pid for process in descendants(pid)} for pid in spare))
+        left = [process for process in descendants() if process.pid not in spared]
         for process in left:
             try:
                 os.kill(process.pid, signal.SIGKILL)

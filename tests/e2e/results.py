@@ -82,7 +82,7 @@ UA = {
     "name": like(r"ua\d+"),
     "role": one_of("uas", "uac"),
     "part": like(r"[a-zA-Z0-9]*"),
-    "address": like(r"198\.1[89]\.\d+\.\d+"),
+    "address": like(r"(198\.1[89]|10\.\d+)\.\d+\.\d+"),
     "exit_code": or_null(whole),
     "signal": or_null(whole),
 }
