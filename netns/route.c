@@ -150,6 +150,8 @@ static struct rtnl_route *make_route(struct netlink *nl, const struct route *rou
     }
     rtnl_route_set_protocol(object, (uint8_t)(route->protocol ? route->protocol : RTPROT_STATIC));
     rtnl_route_set_table(object, route->table ? route->table : RT_TABLE_MAIN);
+    if (route->metric)
+        rtnl_route_set_priority(object, route->metric);
     if (set_next_hop(object, index, via, ret) < 0 ||
         (route->source && set_source(object, route->source, ret) < 0))
         return NULL;

@@ -4,6 +4,7 @@
  * for; text that is no address is ERROR_INPUT, one that is there already is an error with errno EEXIST. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "netns/netlink.h"
@@ -20,6 +21,7 @@ struct route {
     const char *device;
     unsigned table;    /* 0: main */
     unsigned protocol; /* whose route it is, rtnetlink(7); 0: RTPROT_STATIC */
+    unsigned metric;
 };
 
 int route_add(struct netlink *nl, const struct route *route, struct error **ret);
@@ -39,3 +41,28 @@ int route_rule_delete(struct netlink *nl, const struct route_rule *rule, struct 
 /* A permanent neighbour, in the place of one that is there for that address. */
 int neighbour_add(struct netlink *nl, const char *device, const char *address, const uint8_t mac[6],
                   struct error **ret);
+
+/* How the kernel would send to an address now. */
+struct route_found {
+    bool reachable;      /* else the rest means nothing */
+    bool local;          /* it is an address of this host's own */
+    bool unicast;        /* not local, broadcast, multicast or refused */
+    unsigned prefix;     /* length of the destination in the route that decides */
+    int device;          /* index */
+    const char *gateway; /* NULL: it is on the link itself */
+    char gateway_text[46];
+};
+
+int route_find(struct netlink *nl, const char *address, struct route_found *ret_found, struct error **ret);
+
+/* Calls fn(user, gateway) for each gateway of the main table's IPv4 (AF_INET) or IPv6 routes. */
+int route_gateways(struct netlink *nl, int family, void (*fn)(void *user, const char *gateway), void *user,
+                   struct error **ret);
+
+/* The length of the network that `device` has `address` in by an address of its own, 0 if it has none such.
+ */
+int route_link_prefix(struct netlink *nl, int device, const char *address, unsigned *ret_prefix,
+                      struct error **ret);
+
+/* The device that has `address`, as index; 0: none. */
+int address_device(struct netlink *nl, const char *address, int *ret_device, struct error **ret);

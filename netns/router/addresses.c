@@ -1,14 +1,16 @@
-/* Addresses of pods. Each is a route of its own (/32) over its pod's veth, in one table that holds them all
- * and that the kernel adds an address to only once: two pods never share one.
+/* Addresses of pods. Each is a route of its own (/32) over its pod's veth, in a table to which the kernel
+ * adds an address only once: two pods never share one.
  *
- * Nobody may reach anybody, unless it is said: the table is looked up
+ * With a device under test outside that is the main table, and outside_claim.c has the rest. Otherwise it is
+ * a table that holds nothing else, and nobody may reach anybody, unless it is said: it is looked up
  *   - for packets that come in from a pod with a shared address (GLOBAL), to whichever pod, and
  *   - for packets that go to a shared address, from whichever pod.
  * There is no other rule and nothing in the main table, so that two tests have no way to each other. A pod
  * sends only from addresses that are its own: the veth's source validation looks up the way back, by the same
  * rules, and it has to be the veth (link_forward()).
  *
- * No ARP is ever sent, and so nothing waits for an answer: neighbours are permanent here, and in the pod.
+ * No ARP is sent between router and pod, and so nothing waits for an answer: neighbours are permanent here,
+ * and in the pod.
  *
  * Routes and neighbours vanish with the veth, and that with the pod's network namespace; but not at once, and
  * an address may be claimed again before. So they are deleted when the pod is removed, and the rules, which
@@ -24,20 +26,22 @@
 #include "netns/route.h"
 #include "netns/router/router.h"
 #include "src/base/memory.h"
+#include "src/base/text.h"
 
-#define TABLE          198 /* also the protocol number that says whose routes these are */
+#define TABLE          198
 #define PRIORITY       198
-#define MOST_ADDRESSES 65536
+#define METRIC         198  /* one for all: the kernel tells routes of different metrics apart */
+#define MOST_ADDRESSES 1024 /* of a pod */
 
-static int failed(struct error **ret, const struct pod *pod, const char *address)
-{
-    return error_prefix(ret, "pod %s, address %s", pod->run_id, address);
-}
-
-static struct route route_to(const struct pod *pod, const struct address *address)
+static struct route route_to(const struct router *router, const struct address *address)
 {
     return (struct route){
-        .destination = address->text, .device = pod->veth, .table = TABLE, .protocol = TABLE};
+        .destination = address->text,
+        .device = address->pod->veth,
+        .table = router->outside ? 0 : TABLE,
+        .protocol = ROUTER_PROTOCOL_NUMBER,
+        .metric = router->outside ? METRIC : 0,
+    };
 }
 
 static struct route_rule rule_from(const struct pod *pod)
@@ -50,14 +54,14 @@ static struct route_rule rule_to(const struct address *address)
     return (struct route_rule){.destination = address->text, .table = TABLE, .priority = PRIORITY};
 }
 
-/* 198.18.0.0/15 is set aside for tests (RFC 2544): whatever a pod claims, it is nobody's. */
-static bool is_allowed(const struct router *router, const uint8_t address[4])
+/* 198.18.0.0/15 is set aside for tests (RFC 2544): whatever a pod claims of it, it is nobody's. */
+static int check(struct router *router, const struct address *address, struct error **ret)
 {
-    switch (router->mode) {
-    case MODE_PRIVATE:
-        return address[0] == 198 && (address[1] & ~1) == 18;
-    }
-    return false;
+    if (router->outside)
+        return outside_check(router, address, ret);
+    if (address->bytes[0] == 198 && (address->bytes[1] & ~1) == 18)
+        return 0;
+    return error_set(ret, ERROR_INPUT, "pods have addresses of 198.18.0.0/15 only");
 }
 
 /* The setting for all devices, which a new namespace takes over from the host, makes the one of each device
@@ -78,15 +82,6 @@ static int be_strict(struct error **ret)
     return 0;
 }
 
-static size_t count_addresses(const struct router *router)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < router->pod_count; i++)
-        count += router->pods[i].address_count;
-    return count;
-}
-
 static int add_rules(struct router *router, struct pod *pod, const struct address *address,
                      struct error **ret)
 {
@@ -104,79 +99,163 @@ static int add_rules(struct router *router, struct pod *pod, const struct addres
     return 0;
 }
 
-/* The route comes first: it is what makes the address the pod's. */
-static int add_address(struct router *router, struct pod *pod, const struct address *address,
-                       struct error **ret)
+/* Outside nothing is forwarded before the pod's filter is in place. */
+static int start_routing(struct router *router, struct pod *pod, struct error **ret)
 {
-    const struct route route = route_to(pod, address);
-    struct error *error = NULL;
-
-    if (!pod->routed && (be_strict(ret) < 0 || link_forward(router->nl, pod->veth, ret) < 0))
-        return -1;
+    if (pod->routed || router->outside)
+        return 0;
     pod->routed = true;
-    if (route_add(router->nl, &route, &error) < 0) {
-        bool taken = error->sys == EEXIST;
+    return be_strict(ret) < 0 || link_forward(router->nl, pod->veth, ret) < 0 ? -1 : 0;
+}
 
-        if (taken)
-            error_set(ret, ERROR_INPUT, "it is another pod's");
-        else if (ret)
+/* The route comes first: it is what makes the address the pod's. */
+static int add_address(struct router *router, struct pod *pod, struct address *address, struct error **ret)
+{
+    const struct route route = route_to(router, address);
+    cleanup_error struct error *error = NULL;
+
+    if (start_routing(router, pod, ret) < 0)
+        return -1;
+    if (route_add(router->nl, &route, &error) < 0) {
+        if (error->sys == EEXIST)
+            return error_sys(ret, ERROR_INPUT, EEXIST, "it is another pod's");
+        if (ret)
             *ret = steal_pointer(&error);
-        error_free(error);
         return -1;
     }
-    if (neighbour_add(router->nl, pod->veth, address->text, pod->inner_mac, ret) < 0 ||
-        (address->shared && add_rules(router, pod, address, ret) < 0)) {
-        (void)route_delete(router->nl, &route, NULL);
+    if (neighbour_add(router->nl, pod->veth, address->text, pod->inner_mac, ret) == 0 &&
+        (!address->shared || add_rules(router, pod, address, ret) == 0))
+        return 0;
+    (void)route_delete(router->nl, &route, NULL);
+    return -1;
+}
+
+static int claim(struct router *router, struct address *address, struct error **ret)
+{
+    int result;
+
+    if (check(router, address, ret) < 0)
         return -1;
-    }
-    return 0;
+    if (address->pod->address_count >= MOST_ADDRESSES)
+        return error_set(ret, ERROR_HOST, "the pod has %d addresses already, which is the most",
+                         MOST_ADDRESSES);
+    if (router_raise(CAP_NET_ADMIN, ret) < 0)
+        return -1;
+    result = add_address(router, address->pod, address, ret);
+    router_lower();
+    return result;
+}
+
+static void unlink_address(struct address *address)
+{
+    struct address **place = &address->pod->addresses;
+
+    while (*place != address)
+        place = &(*place)->next;
+    *place = address->next;
+    address->pod->address_count--;
+}
+
+static struct address *new_address(struct pod *pod, const struct router_request *request)
+{
+    struct address *address = memory_new(sizeof *address);
+
+    *address = (struct address){.pod = pod, .shared = request->shared};
+    memcpy(address->bytes, request->network.bytes, sizeof address->bytes);
+    (void)inet_ntop(AF_INET, address->bytes, address->text, sizeof address->text); /* it is long enough */
+    return address;
+}
+
+/* It is the pod's now; outside it may still be somebody else's, which takes a while to find out. */
+static int take(struct router *router, struct address *address, uint32_t serial, struct error **ret)
+{
+    struct pod *pod = address->pod;
+    int result;
+
+    address->next = pod->addresses;
+    pod->addresses = address;
+    pod->address_count++;
+    if (!router->outside)
+        return 0;
+    result = outside_claim(router, address, ret);
+    if (result > 0)
+        address->unanswered = serial;
+    return result;
 }
 
 int addresses_claim(struct router *router, const struct router_request *request, struct error **ret)
 {
     struct pod *pod = links_find_pod(router, request->run_id, ret);
-    struct address address = {.shared = request->shared};
+    struct address *address;
     int result;
 
     if (!pod)
         return -1;
-    (void)inet_ntop(AF_INET, request->address, address.text, sizeof address.text); /* it is long enough */
-    if (!is_allowed(router, request->address)) {
-        error_set(ret, ERROR_INPUT, "pods have addresses of 198.18.0.0/15 only");
-        return failed(ret, pod, address.text);
-    }
-    if (count_addresses(router) >= MOST_ADDRESSES)
-        return error_set(ret, ERROR_HOST, "there are %d addresses already, which is the most",
-                         MOST_ADDRESSES);
-    if (router_raise(ret) < 0)
+    if (request->network.family != AF_INET || request->network.prefix != 32)
+        return error_set(ret, ERROR_INPUT, "addresses of pods are single IPv4 addresses");
+    address = new_address(pod, request);
+    if (claim(router, address, ret) < 0) {
+        error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
+        free(address);
         return -1;
-    result = add_address(router, pod, &address, ret);
-    router_lower();
-    if (result < 0)
-        return failed(ret, pod, address.text);
-    pod->addresses = memory_array(pod->addresses, pod->address_count + 1, sizeof *pod->addresses);
-    pod->addresses[pod->address_count++] = address;
-    return 0;
+    }
+    result = take(router, address, request->serial, ret);
+    if (result < 0) {
+        error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
+        addresses_drop(router, address, NULL);
+    }
+    return result;
+}
+
+static void undo(struct router *router, const struct address *address)
+{
+    const struct route route = route_to(router, address);
+    const struct route_rule to = rule_to(address);
+
+    (void)route_delete(router->nl, &route, NULL);
+    if (address->shared)
+        (void)route_rule_delete(router->nl, &to, NULL);
 }
 
 /* That the veth is gone, and its routes with it, is no failure. */
+void addresses_drop(struct router *router, struct address *address, const struct error *why)
+{
+    cleanup_error struct error *given_up = NULL;
+
+    error_set(&given_up, ERROR_FAILED, "address %s: it was given up before", address->text);
+    if (address->unanswered)
+        requests_answer(router, ROUTER_ADDRESS_ADD, address->unanswered, why ? why : given_up);
+    if (router->outside)
+        outside_release(router, address);
+    if (router_raise(CAP_NET_ADMIN, NULL) == 0) {
+        undo(router, address);
+        router_lower();
+    }
+    unlink_address(address);
+    free(address);
+}
+
+int addresses_remove(struct router *router, const struct router_request *request, struct error **ret)
+{
+    struct pod *pod = links_find_pod(router, request->run_id, ret);
+    struct address *address = pod ? pod->addresses : NULL;
+
+    while (address && memcmp(address->bytes, request->network.bytes, sizeof address->bytes) != 0)
+        address = address->next;
+    if (!address)
+        return pod ? error_set(ret, ERROR_INPUT, "pod %s has no such address", pod->run_id) : -1;
+    addresses_drop(router, address, NULL);
+    return 0;
+}
+
 void addresses_release(struct router *router, struct pod *pod)
 {
     const struct route_rule from = rule_from(pod);
 
-    if (pod->address_count && router_raise(NULL) == 0) {
-        for (size_t i = 0; i < pod->address_count; i++) {
-            const struct route route = route_to(pod, &pod->addresses[i]);
-            const struct route_rule to = rule_to(&pod->addresses[i]);
-
-            (void)route_delete(router->nl, &route, NULL);
-            if (pod->addresses[i].shared)
-                (void)route_rule_delete(router->nl, &to, NULL);
-        }
-        if (pod->shared)
-            (void)route_rule_delete(router->nl, &from, NULL);
+    while (pod->addresses)
+        addresses_drop(router, pod->addresses, NULL);
+    if (pod->shared && router_raise(CAP_NET_ADMIN, NULL) == 0) {
+        (void)route_rule_delete(router->nl, &from, NULL);
         router_lower();
     }
-    free(steal_pointer(&pod->addresses));
-    pod->address_count = 0;
 }

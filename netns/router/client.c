@@ -18,6 +18,8 @@ struct pending {
     uint32_t type, serial;
     void (*done)(void *user, const struct error *error);
     void (*pod_done)(void *user, const struct error *error, const uint8_t mac[ROUTER_MAC_LENGTH]);
+    void (*open_done)(void *user, const struct error *error, const struct network *network,
+                      const char *device);
     void *user;
     bool sent;
     int failed; /* errno: it could not be sent, and waits to be told so from the loop */
@@ -33,7 +35,7 @@ struct router_client {
     struct timer *failing;
     uint32_t serial;
     struct pending *pending; /* in the order in which they were made and are sent */
-    void (*closed)(void *user, const char *why);
+    void (*closed)(void *user, const struct error *why);
     void *user;
 };
 
@@ -44,17 +46,20 @@ static void pending_free(struct pending *pending)
 }
 
 /* Nothing of the client is touched after this: the callback may have freed it. */
-static void close_client(struct router_client *client, const char *why)
+static void close_client(struct router_client *client, const struct error *why)
 {
     watch_stop(&client->watch);
     client->closed(client->user, why);
 }
 
-/* The same goes for this one. */
-static void answer(struct pending *pending, const struct error *error, const uint8_t *mac)
+/* The same goes for this one. `reply` is NULL if there is none. */
+static void answer(struct pending *pending, const struct error *error, const struct router_reply *reply)
 {
     if (pending->pod_done)
-        pending->pod_done(pending->user, error, error ? NULL : mac);
+        pending->pod_done(pending->user, error, error ? NULL : reply->mac);
+    else if (pending->open_done)
+        pending->open_done(pending->user, error, error ? NULL : &reply->network,
+                           error ? NULL : reply->device);
     else
         pending->done(pending->user, error);
     pending_free(pending);
@@ -133,33 +138,47 @@ static void answer_with(struct pending *pending, const struct router_reply *repl
         error_set(&error, (enum error_code)reply->status, "%s", reply->text);
         error->sys = (int)reply->sys;
     }
-    answer(pending, error, reply->mac);
+    answer(pending, error, reply);
+}
+
+/* 1: a reply; 0: none is there; -1: there will be no more, and why. */
+static int read_reply(struct router_client *client, struct router_reply *reply, struct error **ret)
+{
+    uint8_t bytes[ROUTER_REPLY_LENGTH];
+    ssize_t length = socket_receive(client->fd, bytes, sizeof bytes, NULL);
+
+    if (length < 0 && errno == EAGAIN)
+        return 0;
+    if (length == 0 || (length < 0 && errno == ECONNRESET))
+        return error_set(ret, ERROR_FAILED, "sippod-router has ended");
+    if (length < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot hear sippod-router");
+    if (router_reply_decode(bytes, (size_t)length, reply, ret) < 0)
+        return error_prefix(ret, "sippod-router sent");
+    if (!reply->type && !reply->serial && reply->status) /* its last words */
+        return error_set(ret, (enum error_code)reply->status, "sippod-router: %s", reply->text);
+    return 1;
 }
 
 /* One reply a round, as its callback may free the client; the loop calls again if there are more. */
 static void receive(struct router_client *client)
 {
-    uint8_t bytes[ROUTER_REPLY_LENGTH];
     cleanup_error struct error *error = NULL;
     struct router_reply reply = {0};
-    struct pending *pending;
-    ssize_t length = socket_receive(client->fd, bytes, sizeof bytes, NULL);
+    struct pending *pending = NULL;
+    int result = read_reply(client, &reply, &error);
 
-    if (length < 0 && errno == EAGAIN)
+    if (result == 0)
         return;
-    if (length == 0 || (length < 0 && errno == ECONNRESET)) {
-        close_client(client, "sippod-router has ended");
+    if (result > 0)
+        pending = take_answered(client, &reply);
+    if (pending) {
+        answer_with(pending, &reply);
         return;
     }
-    if (length < 0)
-        error_sys(&error, ERROR_FAILED, errno, "cannot hear sippod-router");
-    else if (router_reply_decode(bytes, (size_t)length, &reply, &error) < 0)
-        error_prefix(&error, "sippod-router sent");
-    pending = error ? NULL : take_answered(client, &reply);
-    if (pending)
-        answer_with(pending, &reply);
-    else
-        close_client(client, error ? error_text(error) : "sippod-router answered what it was not asked");
+    if (!error)
+        error_set(&error, ERROR_FAILED, "sippod-router answered what it was not asked");
+    close_client(client, error);
 }
 
 static void on_event(void *user, uint32_t events)
@@ -173,7 +192,7 @@ static void on_event(void *user, uint32_t events)
 }
 
 struct router_client *router_client_new(struct loop *loop, int fd,
-                                        void (*closed)(void *user, const char *why), void *user,
+                                        void (*closed)(void *user, const struct error *why), void *user,
                                         struct error **ret)
 {
     struct router_client *client = memory_new(sizeof *client);
@@ -267,12 +286,53 @@ void router_client_pod_up(struct router_client *client, const char *run_id,
     ask(client, pod_request(ROUTER_POD_UP, run_id), -1, 0, (struct pending){.done = done, .user = user});
 }
 
+/* Whether `text` is an IP address. */
+static bool parse_address(const char *text, struct network *network)
+{
+    int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    uint8_t bytes[16];
+
+    if (inet_pton(family, text, bytes) != 1)
+        return false;
+    *network = network_of(family, bytes);
+    return true;
+}
+
 void router_client_address_add(struct router_client *client, const char *run_id, const char *address,
                                bool shared, void (*done)(void *user, const struct error *error), void *user)
 {
     struct router_request request = pod_request(ROUTER_ADDRESS_ADD, run_id);
-    bool valid = inet_pton(AF_INET, address, request.address) == 1;
+    bool valid = parse_address(address, &request.network);
 
     request.shared = shared;
     ask(client, request, -1, valid ? 0 : EINVAL, (struct pending){.done = done, .user = user});
+}
+
+void router_client_address_remove(struct router_client *client, const char *run_id, const char *address,
+                                  void (*done)(void *user, const struct error *error), void *user)
+{
+    struct router_request request = pod_request(ROUTER_ADDRESS_REMOVE, run_id);
+    bool valid = parse_address(address, &request.network);
+
+    ask(client, request, -1, valid ? 0 : EINVAL, (struct pending){.done = done, .user = user});
+}
+
+void router_client_open(struct router_client *client, const char *dut, unsigned prefix,
+                        void (*done)(void *user, const struct error *error, const struct network *network,
+                                     const char *device),
+                        void *user)
+{
+    struct router_request request = {.type = ROUTER_OPEN};
+    bool valid = parse_address(dut, &request.network);
+
+    request.network.prefix = prefix;
+    ask(client, request, -1, valid ? 0 : EINVAL, (struct pending){.open_done = done, .user = user});
+}
+
+void router_client_allow(struct router_client *client, const struct network *network,
+                         void (*done)(void *user, const struct error *error), void *user)
+{
+    struct router_request request = {.type = ROUTER_ALLOW, .network = *network};
+
+    ask(client, request, -1, 0, (struct pending){.done = done, .user = user});
 }

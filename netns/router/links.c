@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netns/filter.h"
 #include "netns/link.h"
 #include "netns/namespace.h"
 #include "netns/router/router.h"
@@ -26,17 +27,18 @@
 
 static_assert(MAC_LENGTH == ROUTER_MAC_LENGTH, "an Ethernet address is one");
 
-static struct pod *find_pod(const struct router *router, const char *run_id)
+static struct pod **find_place(struct router *router, const char *run_id)
 {
-    for (size_t i = 0; i < router->pod_count; i++)
-        if (text_equal(router->pods[i].run_id, run_id))
-            return &router->pods[i];
-    return NULL;
+    struct pod **place = &router->pods;
+
+    while (*place && !text_equal((*place)->run_id, run_id))
+        place = &(*place)->next;
+    return place;
 }
 
-struct pod *links_find_pod(const struct router *router, const char *run_id, struct error **ret)
+struct pod *links_find_pod(struct router *router, const char *run_id, struct error **ret)
 {
-    struct pod *pod = find_pod(router, run_id);
+    struct pod *pod = *find_place(router, run_id);
 
     if (!pod)
         error_set(ret, ERROR_INPUT, "there is no pod %s", run_id);
@@ -55,10 +57,10 @@ static int check_namespace(int netns, struct error **ret)
     return 0;
 }
 
-/* Should: hold CAP_NET_ADMIN for a few calls. Mustn't: go on with it raised. */
-int router_raise(struct error **ret)
+/* Should: hold a capability for a few calls. Mustn't: go on with it raised. */
+int router_raise(uint64_t capability, struct error **ret)
 {
-    return capabilities_raise(CAPABILITY(CAP_NET_ADMIN), ret);
+    return capabilities_raise(CAPABILITY(capability), ret);
 }
 
 void router_lower(void)
@@ -71,45 +73,95 @@ void router_lower(void)
     _exit(ERROR_FAILED);
 }
 
+/* On the host's network nothing gets through before the addresses of the pod are known. */
+static int add_guarded(struct router *router, const struct pod *pod, const struct link_veth *veth,
+                       uint8_t ret_mac[ROUTER_MAC_LENGTH], uint8_t ret_inner_mac[ROUTER_MAC_LENGTH],
+                       struct error **ret)
+{
+    if (link_add_veth(router->nl, veth, ret_mac, ret_inner_mac, ret) < 0)
+        return -1;
+    if (filter_close(router->nl, pod->veth, ret) == 0 &&
+        link_check_sources(router->nl, pod->veth, ret) == 0 && link_up(router->nl, pod->veth, ret) == 0)
+        return 0;
+    (void)link_delete(router->nl, pod->veth, NULL); /* the first error is the one to tell */
+    return -1;
+}
+
 static int connect_pod(struct router *router, struct pod *pod, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                        struct error **ret)
 {
-    const struct link_veth veth = {.outer = pod->veth, .inner = "eth0", .netns = netns};
+    cleanup_free char *alias = outside_alias(pod);
+    struct link_veth veth = {.outer = pod->veth, .inner = "eth0", .netns = netns};
     int result;
 
-    if (router_raise(ret) < 0)
+    if (router->outside) {
+        veth.down = true;
+        veth.alias = alias;
+        veth.mtu = outside_mtu(router);
+    }
+    if (router_raise(CAP_NET_ADMIN, ret) < 0)
         return -1;
-    result = link_add_veth(router->nl, &veth, ret_mac, pod->inner_mac, ret);
+    result = router->outside ? add_guarded(router, pod, &veth, ret_mac, pod->inner_mac, ret)
+                             : link_add_veth(router->nl, &veth, ret_mac, pod->inner_mac, ret);
     router_lower();
     return result;
+}
+
+/* Without a device under test outside nobody may use the host's network. */
+static int check_pod(struct router *router, const char *run_id, int netns, struct error **ret)
+{
+    size_t count = 0;
+
+    for (const struct pod *pod = router->pods; pod; pod = pod->next)
+        count++;
+    if (*find_place(router, run_id))
+        return error_set(ret, ERROR_INPUT, "there is a pod %s already", run_id);
+    if (count >= MOST_PODS)
+        return error_set(ret, ERROR_HOST, "there are %d pods already, which is the most", MOST_PODS);
+    if (!router->outside && router->trust != TRUST_PRIVATE)
+        return error_set(ret, ERROR_HOST,
+                         "without a device under test outside, the router works only in a network namespace "
+                         "of its own");
+    if (check_namespace(netns, ret) < 0)
+        return -1;
+    return router->outside ? outside_check_pod(router, ret) : 0;
 }
 
 int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                   struct error **ret)
 {
-    struct pod pod = {0};
+    struct pod *pod;
 
-    memcpy(pod.run_id, run_id, ROUTER_RUN_ID_LENGTH);
-    snprintf(pod.veth, sizeof pod.veth, "sipp-%s", run_id);
-    if (find_pod(router, run_id))
-        return error_set(ret, ERROR_INPUT, "there is a pod %s already", run_id);
-    if (router->pod_count >= MOST_PODS)
-        return error_set(ret, ERROR_HOST, "there are %d pods already, which is the most", MOST_PODS);
-    if (check_namespace(netns, ret) < 0 || connect_pod(router, &pod, netns, ret_mac, ret) < 0)
+    if (check_pod(router, run_id, netns, ret) < 0)
         return error_prefix(ret, "pod %s", run_id);
-    router->pods = memory_array(router->pods, router->pod_count + 1, sizeof *router->pods);
-    router->pods[router->pod_count++] = pod;
+    pod = memory_new(sizeof *pod);
+    *pod = (struct pod){.router = router};
+    memcpy(pod->run_id, run_id, ROUTER_RUN_ID_LENGTH);
+    snprintf(pod->veth, sizeof pod->veth, "sipp-%s", run_id);
+    if (connect_pod(router, pod, netns, ret_mac, ret) < 0) {
+        free(pod);
+        return error_prefix(ret, "pod %s", run_id);
+    }
+    *find_place(router, run_id) = pod; /* the end of the list */
     return 0;
+}
+
+static void forget(struct router *router, struct pod **place)
+{
+    struct pod *pod = *place;
+
+    addresses_release(router, pod);
+    if (router->outside)
+        outside_forget(router, pod);
+    *place = pod->next;
+    free(pod);
 }
 
 int links_remove_pod(struct router *router, const char *run_id, struct error **ret)
 {
-    struct pod *pod = links_find_pod(router, run_id, ret);
-
-    if (!pod)
+    if (!links_find_pod(router, run_id, ret))
         return -1;
-    addresses_release(router, pod);
-    *pod = router->pods[--router->pod_count];
+    forget(router, find_place(router, run_id));
     return 0;
 }
 
@@ -117,17 +169,15 @@ int links_await_pod(struct router *router, const char *run_id, struct error **re
 {
     struct pod *pod = links_find_pod(router, run_id, ret);
 
-    return pod ? link_await_up(router->nl, pod->veth, UP_MS, ret) : -1;
+    if (!pod || (router->outside && outside_commit(router, pod, ret) < 0))
+        return -1;
+    return link_await_up(router->nl, pod->veth, UP_MS, ret);
 }
 
+/* A private namespace ends with the router and takes all along. On a host the veths end with their pods, and
+ * routes with them; but pods may live a moment longer than the router. */
 void links_undo_all(struct router *router)
 {
-    switch (router->mode) {
-    case MODE_PRIVATE:
-        break; /* the namespace, which nobody else has, ends with the router and takes all along */
-    }
-    for (size_t i = 0; i < router->pod_count; i++)
-        free(router->pods[i].addresses);
-    free(steal_pointer(&router->pods));
-    router->pod_count = 0;
+    while (router->pods)
+        forget(router, &router->pods);
 }

@@ -5,7 +5,7 @@
  * whatever he likes for descriptors, environment, limits, signals, mounts and namespaces. main() is the list
  * of what it does about that before it reads the first request.
  *
- * Which network it works in follows from where it finds itself, never from what it is told: see find_mode().
+ * Which network it works in follows from where it finds itself, never from what it is told: see find_trust().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,7 @@
 #include "netns/router/router.h"
 #include "sandbox/capabilities.h"
 #include "sandbox/seccomp.h"
+#include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "src/base/text.h"
@@ -101,8 +102,8 @@ static uid_t overflow_uid(void)
 }
 
 /* Opens the user namespace that owns the network namespace that the router is in: 1 if that is its own user
- * namespace, and not the initial one; 0 if not. */
-static int open_own_userns(int *ret_userns, struct error **ret)
+ * namespace, else 0. */
+static int open_own_userns(int *ret_userns, ino_t *ret_number, struct error **ret)
 {
     cleanup_fd int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     cleanup_fd int userns = -1;
@@ -114,15 +115,16 @@ static int open_own_userns(int *ret_userns, struct error **ret)
         return 0;
     if (fstat(userns, &owner) < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot see its user namespace");
-    if (owner.st_dev != own.st_dev || owner.st_ino != own.st_ino || own.st_ino == INITIAL_USERNS)
+    if (owner.st_dev != own.st_dev || owner.st_ino != own.st_ino)
         return 0;
     *ret_userns = steal_fd(&userns);
+    *ret_number = own.st_ino;
     return 1;
 }
 
-/* The mode is private if the user who started the router has himself made the user namespace in which the
- * router has its capabilities, and the router's network namespace belongs to that one: then he could do with
- * that network all that the router does for him, and nothing can be gained by misleading it.
+/* The network is the user's own if he has himself made the user namespace in which the router has its
+ * capabilities, and the router's network namespace belongs to that one: then he could do with that network
+ * all that the router does for him, and nothing can be gained by misleading it.
  *
  * Why an ordinary user cannot bring this about for a network that is not his, though the file has
  * capabilities:
@@ -136,43 +138,66 @@ static int open_own_userns(int *ret_userns, struct error **ret)
  * If he is mapped into the container, only he himself has that uid there. If he is not, it reads as the
  * overflow uid; so that one never counts, not even for the user who really has it.
  *
- * /proc may be forged, but only by one who has a mount namespace of his own, and thus, being an ordinary
- * user, a user namespace of his own, in which the router's capabilities then count and nowhere else. */
-static int find_mode(struct router *router, struct error **ret)
+ * /proc and the policy may be forged, but only by one who has a mount namespace of his own, and thus, being
+ * an ordinary user, a user namespace of his own, in which the router's capabilities then count and nowhere
+ * else.
+ */
+static int find_trust(struct router *router, struct error **ret)
 {
-    static const char refusal[] = "works only in a network namespace of its own; devices under test outside "
-                                  "come with a later version";
     cleanup_fd int userns = -1;
     uid_t uid = getuid(), owner;
+    ino_t number;
     int own;
 
+    if (uid != geteuid() || getgid() != getegid())
+        return error_set(ret, ERROR_HOST, "must not be installed with set-user-ID or set-group-ID");
     if (uid == overflow_uid())
         return error_set(ret, ERROR_HOST, "cannot work for uid %u, which stands for all unknown users", uid);
-    own = open_own_userns(&userns, ret);
+    own = open_own_userns(&userns, &number, ret);
     if (own < 0 || (own > 0 && namespace_owner(userns, &owner, ret) < 0))
         return -1;
-    if (!own || owner != uid)
-        return error_set(ret, ERROR_HOST, "%s", refusal);
-    router->mode = MODE_PRIVATE;
+    if (!own)
+        return error_set(ret, ERROR_HOST,
+                         "the network belongs to another user namespace, where nothing can be done from this "
+                         "one");
+    if (owner == uid && number != INITIAL_USERNS)
+        router->trust = TRUST_PRIVATE;
+    else
+        router->trust = uid == 0 ? TRUST_ROOT : TRUST_POLICY;
     return 0;
 }
 
+static int lacks(uint64_t missing, struct error **ret)
+{
+    cleanup_free char *names = capabilities_text(missing);
+    cleanup_free char *path = file_absolute("/proc/self/exe", NULL);
+
+    return error_set(
+        ret, ERROR_HOST,
+        "lacks the capability %s: run sippod as root, or have root set it with \"setcap "
+        "cap_net_admin,cap_net_raw=p %s\" (where file systems are not mounted nosuid, nor sippod is "
+        "started with no_new_privs)",
+        names, path ? path : "sippod-router");
+}
+
 /* Should: hold CAP_NET_ADMIN and CAP_NET_RAW as permitted, nothing as effective. Mustn't: have been given
- * anything else; what gave it more did not mean this program, and more than it expects it would not guard. */
-static int check_capabilities(struct error **ret)
+ * anything else, unless by being root's; what gave it more did not mean this program, and more than it
+ * expects it would not guard. */
+static int check_capabilities(const struct router *router, struct error **ret)
 {
     const uint64_t expected = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW);
+    const uint64_t needed = router->trust == TRUST_POLICY ? expected : CAPABILITY(CAP_NET_ADMIN);
     uint64_t permitted;
 
     if (capabilities_permitted(&permitted, ret) < 0)
         return -1;
-    if (permitted & ~expected) {
+    if (permitted & ~expected && router->trust != TRUST_ROOT) {
         cleanup_free char *surplus = capabilities_text(permitted & ~expected);
 
         return error_set(ret, ERROR_HOST, "has capabilities that it must not have: %s", surplus);
     }
-    if (!(permitted & CAPABILITY(CAP_NET_ADMIN)))
-        return error_set(ret, ERROR_HOST, "lacks the capability net_admin");
+    if (needed & ~permitted)
+        return lacks(needed & ~permitted, ret);
     return capabilities_drop(expected, ret);
 }
 
@@ -192,6 +217,16 @@ const char *__asan_default_options(void)
 }
 #endif
 
+/* Told once: to sippod, if there is one. */
+static int fail(const struct router *router, const struct error *error)
+{
+    if (router->socket >= 0)
+        requests_farewell((struct router *)router, error);
+    else
+        fprintf(stderr, "sippod-router: %s\n", error_text(error));
+    return (int)error->code;
+}
+
 int main(int argc, char **argv)
 {
     cleanup_error struct error *error = NULL;
@@ -201,13 +236,13 @@ int main(int argc, char **argv)
     (void)argv;
     ignore_signals();
     if (take_socket(argc, &router, &error) == 0 && isolate(&error) == 0 && protect(&error) == 0 &&
-        find_mode(&router, &error) == 0 && check_capabilities(&error) == 0 &&
-        open_netlink(&router, &error) == 0 && seccomp_router(&error) == 0)
+        find_trust(&router, &error) == 0 && check_capabilities(&router, &error) == 0 &&
+        open_netlink(&router, &error) == 0 && (router.loop = loop_new(&error)) != NULL &&
+        seccomp_router(&error) == 0)
         result = requests_serve(&router, &error);
     links_undo_all(&router);
+    outside_close(&router);
     netlink_close(router.nl);
-    if (result == 0)
-        return 0;
-    fprintf(stderr, "sippod-router: %s\n", error_text(error));
-    return (int)error->code;
+    loop_free(router.loop);
+    return result == 0 ? 0 : fail(&router, error);
 }

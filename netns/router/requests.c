@@ -1,9 +1,11 @@
-/* The router serves one client, in order: it receives, does and answers. A request that is refused or fails
- * gets an answer that says so; one that sippod cannot have meant (malformed, unknown, out of order, with a
- * descriptor too many or too few) means that the other end is not to be trusted, and ends the router. */
+/* The router serves one client, in order: it receives, does and answers; only what has to wait for others on
+ * the network is answered later. A request that is refused or fails gets an answer that says so; one that
+ * sippod cannot have meant (malformed, unknown, out of order, with a descriptor too many or too few) means
+ * that the other end is not to be trusted, and ends the router. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "netns/router/router.h"
 #include "src/base/memory.h"
@@ -14,6 +16,7 @@ enum phase { PHASE_START, PHASE_GREETED };
 struct entry {
     enum phase phase; /* when it is allowed */
     bool descriptor;  /* whether one comes with it */
+    /* Returns 0, 1 (it will be answered later) or -1. */
     int (*handle)(struct router *router, const struct router_request *request, int fd,
                   struct router_reply *reply, struct error **ret);
 };
@@ -60,12 +63,38 @@ static int handle_address_add(struct router *router, const struct router_request
     return addresses_claim(router, request, ret);
 }
 
+static int handle_address_remove(struct router *router, const struct router_request *request, int fd,
+                                 struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    (void)reply;
+    return addresses_remove(router, request, ret);
+}
+
+static int handle_open(struct router *router, const struct router_request *request, int fd,
+                       struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    return outside_open(router, request, reply, ret);
+}
+
+static int handle_allow(struct router *router, const struct router_request *request, int fd,
+                        struct router_reply *reply, struct error **ret)
+{
+    (void)fd;
+    (void)reply;
+    return outside_allow(router, &request->network, ret);
+}
+
 static const struct entry table[ROUTER_TYPES] = {
     [ROUTER_HELLO] = {.phase = PHASE_START, .descriptor = false, .handle = handle_hello},
     [ROUTER_POD_ADD] = {.phase = PHASE_GREETED, .descriptor = true, .handle = handle_pod_add},
     [ROUTER_POD_REMOVE] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_pod_remove},
     [ROUTER_POD_UP] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_pod_up},
     [ROUTER_ADDRESS_ADD] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_address_add},
+    [ROUTER_ADDRESS_REMOVE] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_address_remove},
+    [ROUTER_OPEN] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_open},
+    [ROUTER_ALLOW] = {.phase = PHASE_GREETED, .descriptor = false, .handle = handle_allow},
 };
 
 /* What sippod must not send is an error here; the decoder let only types of the table pass. */
@@ -83,54 +112,105 @@ static int check(const struct router *router, const struct router_request *reque
     return 0;
 }
 
-/* Returns 1, 0 if the client is gone, -1 on error. */
-static int send_reply(const struct router *router, const struct router_reply *reply, struct error **ret)
+static void end(struct router *router, struct error *failure)
+{
+    if (!router->failure)
+        router->failure = failure;
+    else
+        error_free(failure);
+    if (router->loop)
+        loop_quit(router->loop);
+}
+
+/* May wait until sippod reads: one that does not holds up nobody but itself. */
+static void send_reply(struct router *router, struct router_reply *reply, const struct error *error)
 {
     uint8_t bytes[ROUTER_REPLY_LENGTH];
+    struct error *failure = NULL;
 
+    reply->version = ROUTER_PROTOCOL;
+    if (error) {
+        reply->status = error->code;
+        reply->sys = (uint32_t)error->sys;
+        snprintf(reply->text, sizeof reply->text, "%s", error_text(error));
+    }
     router_reply_encode(reply, bytes);
     if (socket_send(router->socket, bytes, sizeof bytes, -1) == 0)
-        return 1;
-    if (errno == EPIPE || errno == ECONNRESET)
-        return 0;
-    return error_sys(ret, ERROR_FAILED, errno, "cannot answer");
+        return;
+    if (errno != EPIPE && errno != ECONNRESET)
+        error_sys(&failure, ERROR_FAILED, errno, "cannot answer");
+    end(router, failure);
+}
+
+void requests_answer(struct router *router, uint32_t type, uint32_t serial, const struct error *error)
+{
+    struct router_reply reply = {.type = type, .serial = serial};
+
+    send_reply(router, &reply, error);
+}
+
+void requests_farewell(struct router *router, const struct error *why)
+{
+    struct router_reply reply = {0};
+
+    send_reply(router, &reply, why);
 }
 
 static int serve(struct router *router, const struct router_request *request, int fd, struct error **ret)
 {
-    struct router_reply reply = {
-        .type = request->type, .serial = request->serial, .version = ROUTER_PROTOCOL};
+    struct router_reply reply = {.type = request->type, .serial = request->serial};
     cleanup_error struct error *error = NULL;
 
     if (check(router, request, fd >= 0, ret) < 0)
         return -1;
-    if (table[request->type].handle(router, request, fd, &reply, &error) < 0) {
-        reply.status = error->code;
-        reply.sys = (uint32_t)error->sys;
-        snprintf(reply.text, sizeof reply.text, "%s", error_text(error));
-    }
-    return send_reply(router, &reply, ret);
+    if (table[request->type].handle(router, request, fd, &reply, &error) <= 0)
+        send_reply(router, &reply, error);
+    return 0;
+}
+
+/* Returns 1, 0 if the client is gone, -1 on error. */
+static int receive(struct router *router, struct error **ret)
+{
+    uint8_t bytes[ROUTER_REQUEST_MOST];
+    struct router_request request;
+    cleanup_fd int fd = -1;
+    ssize_t length = socket_receive(router->socket, bytes, sizeof bytes, &fd);
+
+    if (length < 0 && errno == EAGAIN)
+        return 1;
+    if (length == 0 || (length < 0 && errno == ECONNRESET)) /* it closed without having read our answers */
+        return 0;
+    if (length < 0)
+        return errno == EMSGSIZE ? error_set(ret, ERROR_INPUT, "a request that is too long")
+                                 : error_sys(ret, ERROR_FAILED, errno, "cannot hear sippod");
+    if (router_request_decode(bytes, (size_t)length, &request, ret) < 0 ||
+        serve(router, &request, fd, ret) < 0)
+        return -1;
+    return 1;
+}
+
+static void on_request(void *user, uint32_t events)
+{
+    struct router *router = user;
+    struct error *failure = NULL;
+
+    (void)events;
+    if (receive(router, &failure) <= 0)
+        end(router, failure);
 }
 
 int requests_serve(struct router *router, struct error **ret)
 {
-    int result = 1;
+    struct watch *watch = loop_watch(router->loop, router->socket, EPOLLIN, on_request, router, ret);
+    int result;
 
-    while (result > 0) {
-        uint8_t bytes[ROUTER_REQUEST_MOST];
-        struct router_request request;
-        cleanup_fd int fd = -1;
-        ssize_t length = socket_receive(router->socket, bytes, sizeof bytes, &fd);
-
-        if (length == 0 ||
-            (length < 0 && errno == ECONNRESET)) /* it closed without having read our answers */
-            return 0;
-        if (length < 0)
-            return errno == EMSGSIZE ? error_set(ret, ERROR_INPUT, "a request that is too long")
-                                     : error_sys(ret, ERROR_FAILED, errno, "cannot hear sippod");
-        result = router_request_decode(bytes, (size_t)length, &request, ret);
-        if (result == 0)
-            result = serve(router, &request, fd, ret);
+    if (!watch)
+        return -1;
+    result = loop_run(router->loop, ret);
+    watch_stop(&watch);
+    if (result == 0 && router->failure) {
+        *ret = steal_pointer(&router->failure);
+        return -1;
     }
     return result;
 }

@@ -1,6 +1,7 @@
 /* The parts of sippod-router. */
 #pragma once
 
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,49 +9,93 @@
 
 #include "netns/netlink.h"
 #include "netns/router/wire.h"
+#include "sandbox/capabilities.h"
 #include "src/base/error.h"
+#include "src/base/loop.h"
 
-enum mode {
-    MODE_PRIVATE, /* in a network namespace that it and its pods have for themselves */
+/* Also the table of routes between pods. */
+#define ROUTER_PROTOCOL_NUMBER 198 /* says whose routes these are */
+
+/* Whom the router works for; main.c tells how it knows. */
+enum trust {
+    TRUST_PRIVATE, /* a user in a network namespace that is his own anyway */
+    TRUST_ROOT,    /* root of the network that it is in */
+    TRUST_POLICY,  /* a user who may do what the policy says */
+};
+
+/* An address of a pod, claimed. */
+struct address {
+    struct address *next;
+    struct pod *pod;
+    char text[16]; /* "198.18.1.0" */
+    uint8_t bytes[4];
+    bool shared;
+    uint32_t unanswered; /* its request's serial number, while it is probed; else 0 */
 };
 
 struct pod {
+    struct pod *next;
+    struct router *router;
     char run_id[ROUTER_RUN_ID_LENGTH + 1];
     char veth[16]; /* its name here */
     uint8_t inner_mac[ROUTER_MAC_LENGTH];
     bool routed; /* addresses are */
     bool shared; /* one of those is */
-    struct address {
-        char text[16]; /* "198.18.1.0" */
-        bool shared;
-    } * addresses;
+    struct address *addresses;
     size_t address_count;
 };
 
 struct router {
-    enum mode mode;
-    int socket;         /* to sippod; its end is the end */
-    struct netlink *nl; /* in the router's own network namespace */
-    bool greeted;       /* HELLO has been answered with success */
-    struct pod *pods;   /* those that are connected */
-    size_t pod_count;
+    enum trust trust;
+    struct loop *loop;
+    int socket;              /* to sippod; its end is the end */
+    struct netlink *nl;      /* in the router's own network namespace */
+    bool greeted;            /* HELLO has been answered with success */
+    struct pod *pods;        /* those that are connected */
+    struct outside *outside; /* NULL: pods reach each other at most */
+    struct error *failure;   /* why it ends, NULL: because sippod has closed the socket */
 };
 
 /* requests.c: serves until sippod closes the socket; returns 0 then, -1 if it sent what it must not. */
 int requests_serve(struct router *router, struct error **ret);
+/* Answers a request whose handler said that it would be answered later. */
+void requests_answer(struct router *router, uint32_t type, uint32_t serial, const struct error *error);
+/* Says why the router ends, unasked. */
+void requests_farewell(struct router *router, const struct error *why);
 
 /* The capability is held between these two only. A failure to lower it ends the router. */
-int router_raise(struct error **ret);
+int router_raise(uint64_t capability, struct error **ret);
 void router_lower(void);
 
 /* links.c */
-struct pod *links_find_pod(const struct router *router, const char *run_id, struct error **ret);
+struct pod *links_find_pod(struct router *router, const char *run_id, struct error **ret);
 int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                   struct error **ret);
 int links_remove_pod(struct router *router, const char *run_id, struct error **ret);
 int links_await_pod(struct router *router, const char *run_id, struct error **ret);
 void links_undo_all(struct router *router);
 
-/* addresses.c */
+/* addresses.c: what all addresses have in common, and those of pods that reach each other. Handlers return 0,
+ * 1 if the request will be answered by requests_answer(), or -1. */
 int addresses_claim(struct router *router, const struct router_request *request, struct error **ret);
-void addresses_release(struct router *router, struct pod *pod);
+int addresses_remove(struct router *router, const struct router_request *request, struct error **ret);
+/* It is no longer the pod's; `why` (NULL: any) answers its request, if that was not answered yet. */
+void addresses_drop(struct router *router, struct address *address, const struct error *why);
+void addresses_release(struct router *router, struct pod *pod); /* all of them */
+
+/* outside.c: what is outside, and how it is reached. */
+int outside_open(struct router *router, const struct router_request *request, struct router_reply *reply,
+                 struct error **ret);
+int outside_allow(struct router *router, const struct network *network, struct error **ret);
+void outside_close(struct router *router);
+
+/* outside_pods.c: pods in the network outside. */
+unsigned outside_mtu(const struct router *router); /* of their links */
+char *outside_alias(const struct pod *pod);        /* of the link, says whose it is; to be freed */
+int outside_check_pod(struct router *router, struct error **ret); /* whether there may be one more */
+int outside_check(struct router *router, const struct address *address, struct error **ret);
+/* 0: the address is the pod's, 1: the answer to its request comes later. */
+int outside_claim(struct router *router, struct address *address, struct error **ret);
+void outside_release(struct router *router, struct address *address);
+int outside_commit(struct router *router, struct pod *pod, struct error **ret); /* from here on it sends */
+void outside_forget(struct router *router, struct pod *pod);

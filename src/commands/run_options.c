@@ -1,5 +1,6 @@
 #include "src/commands/run_options.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
+#include "src/base/network.h"
 #include "src/commands/run_table.h"
 
 #define DEFAULT_SUITE "./tmp-testsuite"
@@ -27,7 +29,6 @@ static struct run_options defaults(bool as_sipplauncher)
         .group_pause_s = 0.8,
         .repeat = 1,
         .dut_port = 5060,
-        .network_mask = 24,
         .as_sipplauncher = as_sipplauncher,
     };
 
@@ -111,13 +112,25 @@ static int check_sets(const struct strings *sets, struct error **ret)
     return 0;
 }
 
+static int check_dut(const struct run_options *run, struct error **ret)
+{
+    struct in6_addr address;
+    struct network network;
+
+    if (run->dut && inet_pton(strchr(run->dut, ':') ? AF_INET6 : AF_INET, run->dut, &address) != 1)
+        return error_set(ret, ERROR_INPUT, "--dut %s: it is an IP address, not a name", run->dut);
+    if (!run->dut && run->allow.count)
+        return error_set(ret, ERROR_INPUT, "--allow-net %s: it goes with --dut", run->allow.list[0]);
+    for (size_t i = 0; i < run->allow.count; i++)
+        if (network_parse(run->allow.list[i], &network, ret) < 0)
+            return error_prefix(ret, "--allow-net");
+    return 0;
+}
+
 static int check(const struct run_options *run, struct error **ret)
 {
-    if (run->dut)
-        return error_set(ret, ERROR_INPUT,
-                         "--dut %s: devices under test outside of the suite come with a later version; one "
-                         "may be started by SUITE/DUT/dut.sh or by GLOBAL/before.sh",
-                         run->dut);
+    if (check_dut(run, ret) < 0)
+        return -1;
     if (run->info_file && access(run->info_file, R_OK) < 0)
         return error_set(ret, ERROR_INPUT, "--sipp-info-file %s: it cannot be read", run->info_file);
     return check_tls(run, ret) < 0 || check_sets(&run->sets, ret) < 0 ? -1 : 0;
@@ -206,9 +219,9 @@ void run_options_free(struct run_options *run)
                             &run->junit,          &run->log_file,  &run->log.format,        &run->keywords,
                             &run->transport,      &run->info_file, &run->default_behaviors, &run->dut,
                             &run->ca_certificate, &run->ca_key,    &run->tls_version};
-    struct strings *const lists[] = {&run->paths,    &run->only,          &run->exclude,
-                                     &run->tags,     &run->sets,          &run->script_capabilities,
-                                     &run->writable, &run->sipp_arguments};
+    struct strings *const lists[] = {&run->paths,    &run->only,           &run->exclude,
+                                     &run->tags,     &run->sets,           &run->script_capabilities,
+                                     &run->writable, &run->sipp_arguments, &run->allow};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(*texts[i]);

@@ -91,6 +91,8 @@ static int request(struct trial_router *router, const struct router_request *req
         return -1;
     if (!reply.status)
         return 0;
+    if (!reply.type)
+        return error_set(ret, ERROR_HOST, "sippod-router has ended: %s", reply.text);
     error_set(ret, ERROR_HOST, "sippod-router: %s", reply.text);
     if (ret)
         (*ret)->sys = (int)reply.sys;

@@ -259,7 +259,7 @@ static int run(struct exec *exec, struct error **ret)
         !(exec->loop = loop_new(ret)) || !(exec->signals = signals_watch(exec->loop, on_signal, exec, ret)))
         return -1;
     environment_copy(&exec->environment);
-    if (host_open(&exec->host, exec->loop, on_router_lost, exec, ret) == 0 && start_pod(exec, ret) == 0)
+    if (host_open(&exec->host, exec->loop, NULL, on_router_lost, exec, ret) == 0 && start_pod(exec, ret) == 0)
         result = loop_run(exec->loop, ret);
     host_close(&exec->host);
     return result;

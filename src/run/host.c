@@ -52,7 +52,19 @@ static int find_programs(struct host *host, struct error **ret)
 
 /* ---- router ---- */
 
-static void router_child(int program, int socket, int report)
+/* For the network outside the router's own file gives it what it needs, or root does. */
+static int prepare_router(bool outside, struct error **ret)
+{
+    uint64_t permitted;
+
+    if (!outside)
+        return namespaces_unshare_network(ret) < 0 ? -1 : capabilities_hand_on(ROUTER_CAPABILITIES, ret);
+    if (capabilities_permitted(&permitted, ret) < 0)
+        return -1;
+    return permitted & ROUTER_CAPABILITIES ? capabilities_hand_on(ROUTER_CAPABILITIES, ret) : 0;
+}
+
+static void router_child(int program, int socket, int report, bool outside)
 {
     char *arguments[] = {(char *)"sippod-router", NULL};
     char *environment[] = {NULL};
@@ -60,7 +72,7 @@ static void router_child(int program, int socket, int report)
 
     process_reset_signals();
     (void)setsid(); /* the terminal's signals are for sippod */
-    if (namespaces_unshare_network(&error) == 0 && capabilities_hand_on(ROUTER_CAPABILITIES, &error) == 0) {
+    if (prepare_router(outside, &error) == 0) {
         process_exec(program, arguments, environment, &socket, 1);
         error_sys(&error, ERROR_HOST, errno, "cannot run sippod-router");
     }
@@ -68,23 +80,26 @@ static void router_child(int program, int socket, int report)
     _exit(127);
 }
 
-static void on_router_closed(void *user, const char *why)
+static void on_router_closed(void *user, const struct error *why)
 {
     struct host *host = user;
-    cleanup_error struct error *error = NULL;
 
-    error_set(&error, ERROR_FAILED, "%s", why);
-    if (host->lost)
-        host->lost(host->user, error);
+    if (host->due) {
+        error_set(&host->refused, why->code, "%s", error_text(why));
+        host->due = 0;
+        loop_quit(host->loop);
+    } else if (host->lost) {
+        host->lost(host->user, why);
+    }
 }
 
 static void on_hello(void *user, const struct error *error)
 {
     if (error)
-        on_router_closed(user, error_text(error));
+        on_router_closed(user, error);
 }
 
-static int start_router(struct host *host, struct error **ret)
+static int start_router(struct host *host, bool outside, struct error **ret)
 {
     cleanup_fd int program = open_program(host, "sippod-router", ret);
     cleanup_fd int report = -1;
@@ -102,7 +117,7 @@ static int start_router(struct host *host, struct error **ret)
     }
     pid = process_fork(0, &host->router_pidfd, ret);
     if (pid == 0)
-        router_child(program, ends[1], reports[1]);
+        router_child(program, ends[1], reports[1], outside);
     close(ends[1]);
     close(reports[1]);
     report = reports[0];
@@ -123,18 +138,75 @@ static int start_router(struct host *host, struct error **ret)
     return 0;
 }
 
-static int open_all(struct host *host, struct error **ret)
+/* ---- what is outside ---- */
+
+static void on_answered(struct host *host, const struct error *error)
+{
+    if (error && !host->refused)
+        error_set(&host->refused, error->code, "%s", error_text(error));
+    if (--host->due == 0)
+        loop_quit(host->loop);
+}
+
+static void on_opened(void *user, const struct error *error, const struct network *network,
+                      const char *device)
+{
+    struct host *host = user;
+
+    (void)device;
+    if (!error)
+        host->claims = claims_new(network, &host->refused);
+    on_answered(host, error);
+}
+
+static void on_allowed(void *user, const struct error *error)
+{
+    on_answered(user, error);
+}
+
+static int allow_networks(struct host *host, const struct strings *texts, struct error **ret)
+{
+    struct network network;
+
+    for (size_t i = 0; texts && i < texts->count; i++) {
+        if (network_parse(texts->list[i], &network, ret) < 0)
+            return error_prefix(ret, "--allow-net");
+        host->due++;
+        router_client_allow(host->router, &network, on_allowed, host);
+    }
+    return 0;
+}
+
+/* Nothing is started before it is known that the device under test can be reached. */
+static int open_outside(struct host *host, const struct host_outside *outside, struct error **ret)
+{
+    host->due = 1;
+    router_client_open(host->router, outside->dut, outside->mask, on_opened, host);
+    if (allow_networks(host, outside->allow, ret) < 0 || loop_run(host->loop, ret) < 0)
+        return -1;
+    if (!host->refused)
+        return 0;
+    if (ret)
+        *ret = steal_pointer(&host->refused);
+    return -1;
+}
+
+static int open_all(struct host *host, const struct host_outside *outside, struct error **ret)
 {
     uint64_t keep;
 
     (void)signal(SIGCHLD, SIG_DFL); /* children are waited for, whatever the caller has set */
     if (find_programs(host, ret) < 0 || seccomp_compile_pod(&host->pod_filter, ret) < 0 ||
-        seccomp_compile_helper(&host->helper_filter, ret) < 0 || namespaces_enter_own(&keep, ret) < 0)
+        seccomp_compile_helper(&host->helper_filter, ret) < 0)
         return -1;
-    if (start_router(host, ret) < 0 || capabilities_drop(keep, ret) < 0)
+    /* In the own user namespace nobody has power over the network outside any more. */
+    if ((outside && start_router(host, true, ret) < 0) || namespaces_enter_own(&keep, ret) < 0 ||
+        (!outside && start_router(host, false, ret) < 0) || capabilities_drop(keep, ret) < 0)
         return -1;
     /* Root keeps reaching root's files; for others there is nothing to raise. */
-    return keep ? capabilities_raise(keep & CAPABILITY(CAP_DAC_OVERRIDE), ret) : 0;
+    if (keep && capabilities_raise(keep & CAPABILITY(CAP_DAC_OVERRIDE), ret) < 0)
+        return -1;
+    return outside ? open_outside(host, outside, ret) : 0;
 }
 
 /* What the doctor finds here tells more than the call that failed. */
@@ -148,8 +220,8 @@ static void explain(struct error **ret)
     *ret = better;
 }
 
-int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, const struct error *why),
-              void *user, struct error **ret)
+int host_open(struct host *host, struct loop *loop, const struct host_outside *outside,
+              void (*lost)(void *user, const struct error *why), void *user, struct error **ret)
 {
     *host = (struct host){.loop = loop,
                           .agent = -1,
@@ -158,9 +230,10 @@ int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, con
                           .router_pidfd = -1,
                           .lost = lost,
                           .user = user};
-    if (open_all(host, ret) == 0)
+    if (open_all(host, outside, ret) == 0)
         return 0;
-    explain(ret);
+    if (!outside)
+        explain(ret);
     return -1;
 }
 
@@ -213,6 +286,8 @@ void host_close(struct host *host)
     host->lost = NULL;
     router_client_free(host->router);
     host->router = NULL;
+    claims_free(steal_pointer(&host->claims));
+    error_free(steal_pointer(&host->refused));
     if (host->router_pidfd >= 0)
         host_reap_later(host, host->router_pidfd);
     if (host->ending) { /* once sippod has ended, nothing of the run is left */

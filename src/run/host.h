@@ -7,25 +7,37 @@
 #include "netns/router/client.h"
 #include "src/base/loop.h"
 #include "src/base/text.h"
+#include "src/run/claims.h"
+
+/* The network outside, where a device under test stands. */
+struct host_outside {
+    const char *dut;             /* its IP address */
+    unsigned mask;               /* length of the network that addresses of UAs are in, 0: not said */
+    const struct strings *allow; /* networks that pods reach, too, as ADDRESS/LENGTH */
+};
 
 struct host {
     struct loop *loop;
     struct router_client *router;
+    struct claims *claims;         /* addresses outside, NULL: pods are among themselves */
     char *program_folder;          /* where sippod itself lies */
     int pod_filter, helper_filter; /* system call filters, compiled */
     int agent;                     /* the program sippod-agent, opened */
     int router_pidfd;
-    size_t ending;       /* children that have done their work and are still on their way out */
-    struct timer *bound; /* runs while host_close() waits for those */
+    size_t due;            /* answers of the router that host_open() waits for */
+    struct error *refused; /* what is outside */
+    size_t ending;         /* children that have done their work and are still on their way out */
+    struct timer *bound;   /* runs while host_close() waits for those */
     /* The router has ended while it was needed: nothing can be started any more. */
     void (*lost)(void *user, const struct error *why);
     void *user;
 };
 
-/* Enters the own user namespace, starts the router in a network namespace of its own, and gives up every
- * capability that is not needed any more. ERROR_HOST, with what to do, where this host does not let us. */
-int host_open(struct host *host, struct loop *loop, void (*lost)(void *user, const struct error *why),
-              void *user, struct error **ret);
+/* Enters the own user namespace, starts the router in a network namespace of its own (`outside` NULL) or in
+ * the present one, and gives up every capability that is not needed any more. ERROR_HOST, with what to do,
+ * where this host does not let us; the loop must not be running. */
+int host_open(struct host *host, struct loop *loop, const struct host_outside *outside,
+              void (*lost)(void *user, const struct error *why), void *user, struct error **ret);
 
 /* Ends the router, waits for it and for children on their way out; the loop must not be running. */
 void host_close(struct host *host);

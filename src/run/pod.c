@@ -278,6 +278,7 @@ struct pod *pod_start(struct host *host, const struct pod_config *config,
         .pidfd = -1,
         .user_namespace = -1,
         .network_namespace = -1,
+        .claim = config->claim,
         .routed = config->routed,
         .shared = config->shared,
         .no_network = config->no_network,
@@ -308,7 +309,7 @@ static void on_end_timer(void *user)
     (void)process_signal(pod->pidfd, SIGKILL, NULL);
 }
 
-/* In a private network there is nothing that could fail, and the pod is gone either way. */
+/* The pod is gone either way, and its link and addresses with it. */
 static void on_unlinked(void *user, const struct error *error)
 {
     (void)user;
@@ -322,6 +323,8 @@ static void finish(struct pod *pod)
 
     if (pod->link)
         pod->link->pod = NULL;
+    if (pod->claiming)
+        claim_cancel(pod->claiming);
     if (pod->known_to_router)
         router_client_pod_remove(pod->host->router, pod->run_id, on_unlinked, NULL);
     pod_free(pod);

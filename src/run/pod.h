@@ -17,6 +17,7 @@ struct pod_config {
     const struct mounts_plan *mounts; /* used during pod_start() only */
     const char *const *addresses;     /* for the dummy device sipp-<run_id> */
     size_t address_count;
+    size_t claim;             /* so many instead are found in the network outside (host->claims), 0: none */
     bool routed;              /* they are claimed at the router: others that may reach the pod find them */
     bool shared;              /* and every pod that is routed may */
     const char *const *reach; /* routed only: addresses and networks that are reached by way of the router */
@@ -27,6 +28,8 @@ struct pod_config {
 struct pod_callbacks {
     /* The pod's namespaces are there: helpers may join them, by pod_namespaces(). */
     void (*namespaces)(void *user);
+    /* The addresses that were found for it, where that was asked for; before `up`. May be NULL. */
+    void (*claimed)(void *user, const struct strings *addresses);
     /* The network is up and the agent waits for orders (error NULL); or the pod could not be made. Called
      * once. */
     void (*up)(void *user, const struct error *error);

@@ -1,5 +1,6 @@
 /* The pod's network: its veth, which the router makes; its addresses, which the router routes to it where
- * others are to reach it; then STARTPOD, with which the agent does the pod's side.
+ * others are to reach it, or which are first found (claims.h); then STARTPOD, with which the agent does the
+ * pod's side.
  *
  * A routed pod sends everything to 169.254.1.1, which is nobody: a permanent neighbour gives it the Ethernet
  * address of the router's end of the veth, and the router knows the pod's. So no packet waits for ARP. */
@@ -113,6 +114,24 @@ static void on_claimed(void *user, const struct error *error)
     pod_network_start_when_ready(pod);
 }
 
+/* In the network outside. */
+static void on_found(void *user, const struct strings *addresses, const struct error *error)
+{
+    struct pod *pod = user;
+
+    pod->claiming = NULL;
+    if (error) {
+        pod_report_up(pod, error);
+        return;
+    }
+    for (size_t i = 0; i < addresses->count; i++)
+        strings_add(&pod->addresses, addresses->list[i]);
+    pod->linked = true;
+    if (pod->callbacks->claimed && !pod->stopping)
+        pod->callbacks->claimed(pod->user, &pod->addresses);
+    pod_network_start_when_ready(pod);
+}
+
 static void on_linked(void *user, const struct error *error, const uint8_t mac[ROUTER_MAC_LENGTH])
 {
     struct pod_link *link = user;
@@ -126,12 +145,15 @@ static void on_linked(void *user, const struct error *error, const uint8_t mac[R
     }
     snprintf(pod->router_mac, sizeof pod->router_mac, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
              mac[3], mac[4], mac[5]);
-    if (pod->routed)
+    if (pod->claim)
+        pod->claiming =
+            claim_start(pod->host->claims, pod->host->router, pod->run_id, pod->claim, on_found, pod);
+    else if (pod->routed)
         for (size_t i = 0; i < pod->addresses.count; i++, link->due++)
             router_client_address_add(pod->host->router, pod->run_id, pod->addresses.list[i], pod->shared,
                                       on_claimed, link);
     (void)take_reply(link);
-    pod->linked = !pod->link;
+    pod->linked = !pod->link && !pod->claiming;
     pod_network_start_when_ready(pod);
 }
 

@@ -14,6 +14,8 @@ struct pod {
     struct host *host;
     char run_id[7];
     struct strings addresses, reach;
+    size_t claim; /* addresses to be found */
+    struct claim *claiming;
     bool routed, shared;
     char router_mac[18]; /* "ee:ee:ee:ee:ee:ee", known once linked */
     const struct pod_callbacks *callbacks;

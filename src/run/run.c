@@ -227,6 +227,18 @@ static void open_renderer(struct run *run)
     run->context.renderer = renderer_new(&config);
 }
 
+static int open_host(struct run *run, struct error **ret)
+{
+    const struct run_options *options = run->options;
+    const struct host_outside outside = {
+        .dut = options->dut,
+        .mask = options->network_mask,
+        .allow = &options->allow,
+    };
+
+    return host_open(&run->host, run->loop, options->dut ? &outside : NULL, on_router_lost, run, ret);
+}
+
 static int open_run(struct run *run, char **ret_sipp, struct error **ret)
 {
     run->loop = loop_new(ret);
@@ -253,8 +265,12 @@ static int run_tests(struct run *run, struct error **ret)
     cleanup_free char *sipp = NULL;
     int result;
 
-    if (open_run(run, &sipp, ret) < 0 || host_open(&run->host, run->loop, on_router_lost, run, ret) < 0)
+    if (open_run(run, &sipp, ret) < 0)
         return -1;
+    if (open_host(run, ret) < 0) {
+        host_close(&run->host);
+        return -1;
+    }
     open_renderer(run);
     result = run_passes(run, ret);
     run_setup_undo(run);

@@ -29,9 +29,9 @@ struct run_options {
     double timeout_s; /* of a test, 0: none */
     unsigned dut_port;
 
-    char *keywords;      /* JSON: values of keywords */
-    struct strings sets; /* key=value, the same */
-    struct strings script_capabilities, writable;
+    char *keywords;                                      /* JSON: values of keywords */
+    struct strings sets;                                 /* key=value, the same */
+    struct strings script_capabilities, writable, allow; /* `allow`: networks, with a DUT outside */
 
     char *transport, *info_file, *default_behaviors;
     struct strings sipp_arguments;

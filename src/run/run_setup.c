@@ -38,8 +38,11 @@ int run_setup_suite(struct run *run)
         .info_file = options->info_file,
     };
 
-    if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)
+    if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0) {
+        if (options->dut) /* which is tested instead of the suite's own */
+            free(steal_pointer(&run->suite.dut));
         return 0;
+    }
     for (size_t i = 0; i < problems.count; i++)
         fprintf(stderr, "sippod: %s\n", problems.list[i]);
     return -1;
@@ -161,6 +164,8 @@ static void plan_context(struct run *run, const struct rlimit *descriptors)
         .host = &run->host,
         .suite = &run->suite,
         .results = &run->folder,
+        .dut = run->options->dut,
+        .allow = run->options->dut ? &run->options->allow : NULL,
         .progress = &run->progress,
         .sipp = &run->sipp,
         .mounts = &run->mounts,

@@ -136,7 +136,7 @@ static void clean(struct test_run *run)
 /* A limit of the host that other tests use up, too: with fewer of them there may be room. */
 static bool is_lack_of_room(const struct error *error)
 {
-    static const int reasons[] = {EAGAIN, ENOMEM, ENOSPC, EMFILE, ENFILE, EUSERS};
+    static const int reasons[] = {EAGAIN, ENOMEM, ENOSPC, EMFILE, ENFILE, EUSERS, EDQUOT};
 
     for (size_t i = 0; error && i < sizeof reasons / sizeof *reasons; i++)
         if (error->sys == reasons[i])
@@ -326,8 +326,17 @@ static void describe_uas(struct test_run *run)
             .name = text_copy(test->scenarios[i].ua),
             .role = text_copy(test->scenarios[i].server ? "uas" : "uac"),
             .part = text_copy(test->scenarios[i].part),
-            .address = text_copy(test_ua(test, test->scenarios[i].ua)->address),
         };
+}
+
+void test_describe_addresses(struct test_run *run)
+{
+    for (size_t i = 0; i < run->result->ua_count; i++) {
+        struct ua_result *ua = &run->result->uas[i];
+
+        free(ua->address);
+        ua->address = text_copy(test_ua(run->test, ua->name)->address);
+    }
 }
 
 static int check_addresses(const struct test_run *run, struct error **ret)
@@ -392,7 +401,7 @@ static void prepare(void *user)
     }
     enter(run, STATE_PREPARING, -1, -1, NULL);
     start_clock(run, (int64_t)(limit * 1e9));
-    if (test_prepare_logs(run, &error) < 0 || test_prepare_files(run, &error) < 0 ||
+    if (test_prepare_logs(run, &error) < 0 || (!run->context->allow && test_prepare_files(run, &error) < 0) ||
         test_prepare_pod(run, &error) < 0)
         test_not_ready(run, error);
 }
@@ -418,6 +427,8 @@ struct test_run *test_run_start(const struct test_context *context, const struct
     if (context->addresses && !context->is_global)
         addresses_take(context->addresses, run->test, &run->addresses);
     describe_uas(run);
+    if (!context->allow)
+        test_describe_addresses(run);
     run->entered_ns = loop_now_ns();
     enter(run, STATE_CREATED, -1, -1, NULL);
     run->timer = loop_after(context->host->loop, 0, prepare, run);

@@ -127,8 +127,26 @@ static void on_notice(void *user, const char *text)
     log_line(run->log, LOG_LEVEL_WARNING, "%s", text);
 }
 
+/* Only now the UAs have addresses, and files can be rendered. GLOBAL, which has no UAs, has one for its
+ * scripts.
+ */
+static void on_claimed(void *user, const struct strings *addresses)
+{
+    struct test_run *run = user;
+    cleanup_error struct error *error = NULL;
+
+    for (size_t i = 0; i < run->test->ua_count && i < addresses->count; i++) {
+        free(run->test->uas[i].address);
+        run->test->uas[i].address = text_copy(addresses->list[i]);
+    }
+    test_describe_addresses(run);
+    if (test_prepare_files(run, &error) < 0)
+        test_not_ready(run, error);
+}
+
 static const struct pod_callbacks pod_callbacks = {
     .namespaces = on_namespaces,
+    .claimed = on_claimed,
     .up = on_pod_up,
     .lost = on_pod_lost,
     .notice = on_notice,
@@ -149,28 +167,50 @@ static void undo_pod(void *user)
     pod_stop(run->pod, on_pod_stopped, run);
 }
 
+/* In the network outside a pod reaches what is said on the command line, from addresses that are found. */
+static void plan_outside(const struct test_run *run, struct pod_config *config, struct strings *reach)
+{
+    const struct test_context *context = run->context;
+
+    config->claim = run->test->ua_count ? run->test->ua_count : 1;
+    config->routed = true;
+    strings_add(reach, context->dut);
+    for (size_t i = 0; i < context->allow->count; i++)
+        strings_add(reach, context->allow->list[i]);
+}
+
 /* A test reaches the DUT and GLOBAL all tests, wherever they share a network; else nobody has any way out. */
+static void plan_inside(const struct test_run *run, struct pod_config *config, struct strings *addresses,
+                        struct strings *reach)
+{
+    const struct test_context *context = run->context;
+
+    config->routed = context->addresses != NULL;
+    config->shared = context->addresses && context->is_global;
+    if (config->routed)
+        strings_add(reach, context->is_global ? SUITE_NETWORK : context->dut);
+    for (size_t i = 0; i < run->test->ua_count; i++)
+        strings_add(addresses, run->test->uas[i].address);
+    if (context->is_global ? context->addresses != NULL : context->suite->dut != NULL)
+        strings_add(addresses, SUITE_DUT_ADDRESS);
+}
+
 static int start_pod(struct test_run *run, const struct mounts_plan *mounts, struct error **ret)
 {
-    static const char *const all_tests[] = {SUITE_NETWORK};
-    const struct test_context *context = run->context;
-    struct pod_config config = {
-        .mounts = mounts,
-        .address_count = run->test->ua_count,
-        .routed = context->addresses != NULL,
-        .shared = context->addresses && context->is_global,
-        .reach = context->is_global ? all_tests : &context->dut,
-        .reach_count = context->addresses ? 1 : 0,
-    };
-    cleanup_free const char **addresses = memory_array(NULL, run->test->ua_count + 1, sizeof *addresses);
+    cleanup_strings struct strings addresses = {0};
+    cleanup_strings struct strings reach = {0};
+    struct pod_config config = {.mounts = mounts};
 
-    for (size_t i = 0; i < run->test->ua_count; i++)
-        addresses[i] = run->test->uas[i].address;
-    if (context->is_global ? context->addresses != NULL : context->suite->dut != NULL)
-        addresses[config.address_count++] = SUITE_DUT_ADDRESS;
+    if (run->context->allow)
+        plan_outside(run, &config, &reach);
+    else
+        plan_inside(run, &config, &addresses, &reach);
     memcpy(config.run_id, run->folder.run_id, sizeof config.run_id);
-    config.addresses = addresses;
-    run->pod = pod_start(context->host, &config, &pod_callbacks, run, ret);
+    config.addresses = (const char *const *)addresses.list;
+    config.address_count = addresses.count;
+    config.reach = (const char *const *)reach.list;
+    config.reach_count = reach.count;
+    run->pod = pod_start(run->context->host, &config, &pod_callbacks, run, ret);
     return run->pod ? 0 : -1;
 }
 

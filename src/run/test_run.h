@@ -59,6 +59,7 @@ void test_not_ready(struct test_run *run, const struct error *error); /* PREPARI
 void test_ready(struct test_run *run);                                /* and with it */
 
 void test_cut_off(struct test_run *run, const char *why); /* ends it, whatever it does */
+void test_describe_addresses(struct test_run *run);       /* in the results */
 const char *test_dut(const struct test_run *run);         /* whom UACs call; NULL: nobody */
 
 /* The steps, in this order; each pushes its undo. The pod is made while files are rendered; from there on

@@ -187,7 +187,7 @@ static void test_not_its_own_network(void **state)
 
     (void)state;
     in_host.namespaces = 0; /* with capabilities, but not over the network that it is in */
-    refuses_to_start(&in_host, ERROR_HOST, "network namespace of its own");
+    refuses_to_start(&in_host, ERROR_HOST, "another user namespace");
     unmapped.namespaces = CLONE_NEWUSER | CLONE_NEWNET; /* its uid, and the owner's, read as 65534 */
     refuses_to_start(&unmapped, ERROR_HOST, "65534");
 }

@@ -32,13 +32,13 @@ struct fixture {
     bool free_in_callback;
 };
 
-static void on_closed(void *user, const char *why)
+static void on_closed(void *user, const struct error *why)
 {
     struct fixture *f = user;
 
     f->closed++;
     free(f->text);
-    f->text = text_copy(why);
+    f->text = text_copy(error_text(why));
     if (f->free_in_callback)
         router_client_free(steal_pointer(&f->client));
     loop_quit(f->loop);

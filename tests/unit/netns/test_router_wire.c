@@ -16,8 +16,17 @@ static const struct router_request requests[] = {
     {.type = ROUTER_POD_ADD, .serial = 2, .run_id = "azbycx"},
     {.type = ROUTER_POD_REMOVE, .serial = 0, .run_id = "aaaaaa"},
     {.type = ROUTER_POD_UP, .serial = 3, .run_id = "qwerty"},
-    {.type = ROUTER_ADDRESS_ADD, .serial = 5, .run_id = "zzzzzz", .address = {198, 18, 0, 1}, .shared = true},
-    {.type = ROUTER_ADDRESS_ADD, .serial = 6, .run_id = "azbycx", .address = {255, 0, 1, 2}},
+    {.type = ROUTER_ADDRESS_ADD,
+     .serial = 5,
+     .run_id = "zzzzzz",
+     .network = {.family = AF_INET, .bytes = {198, 18, 0, 1}, .prefix = 32},
+     .shared = true},
+    {.type = ROUTER_ADDRESS_REMOVE,
+     .serial = 6,
+     .run_id = "azbycx",
+     .network = {.family = AF_INET6, .bytes = {0x20, 1, [15] = 9}, .prefix = 128}},
+    {.type = ROUTER_OPEN, .serial = 7, .network = {.family = AF_INET, .bytes = {10, 22, 22, 5}}},
+    {.type = ROUTER_ALLOW, .serial = 8, .network = {.family = AF_INET, .bytes = {10}, .prefix = 8}},
 };
 #define REQUESTS (sizeof requests / sizeof *requests)
 
@@ -45,7 +54,7 @@ static void test_request_round_trip(void **state)
         assert_int_equal(back.serial, requests[i].serial);
         assert_int_equal(back.version, requests[i].version);
         assert_string_equal(back.run_id, requests[i].run_id);
-        assert_memory_equal(back.address, requests[i].address, sizeof back.address);
+        assert_memory_equal(&back.network, &requests[i].network, sizeof back.network);
         assert_int_equal(back.shared, requests[i].shared);
     }
 }
@@ -86,7 +95,7 @@ static void test_run_id(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         uint8_t bytes[ROUTER_REQUEST_MOST];
 
-        for (size_t kind = 2; kind < REQUESTS; kind++) {
+        for (size_t kind = 2; kind < 7; kind++) {
             size_t length = router_request_encode(&requests[kind], bytes);
 
             memcpy(bytes + 8, wrong[i], 8);
@@ -104,8 +113,26 @@ static void test_flag(void **state)
         uint8_t bytes[ROUTER_REQUEST_MOST];
         size_t length = router_request_encode(&requests[5], bytes);
 
-        memcpy(bytes + 20, &wrong[i], sizeof wrong[i]);
+        memcpy(bytes + 40, &wrong[i], sizeof wrong[i]);
         refused(bytes, length, "flag");
+    }
+}
+
+/* Family, prefix, or bytes where the family has none. */
+static void test_network(void **state)
+{
+    static const struct {
+        size_t place;
+        uint8_t value;
+    } wrong[] = {{8, 0}, {8, 5}, {8, 6 + 1}, {11, 1}, {12, 33}, {13, 1}, {20, 1}, {31, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint8_t bytes[ROUTER_REQUEST_MOST];
+        size_t length = router_request_encode(&requests[7], bytes);
+
+        bytes[wrong[i].place] = wrong[i].value;
+        refused(bytes, length, "address");
     }
 }
 
@@ -116,7 +143,9 @@ static struct router_reply a_reply(void)
                                  .status = ERROR_HOST,
                                  .sys = 13,
                                  .version = 1,
-                                 .mac = {1, 2, 3, 4, 5, 6}};
+                                 .mac = {1, 2, 3, 4, 5, 6},
+                                 .network = {.family = AF_INET, .bytes = {10, 22}, .prefix = 24},
+                                 .device = "eth0.abcdefghij"};
 
     memset(reply.text, 'x', ROUTER_TEXT_MOST);
     return reply;
@@ -136,6 +165,8 @@ static void test_reply_round_trip(void **state)
     assert_int_equal(back.sys, reply.sys);
     assert_int_equal(back.version, reply.version);
     assert_memory_equal(back.mac, reply.mac, sizeof reply.mac);
+    assert_memory_equal(&back.network, &reply.network, sizeof reply.network);
+    assert_string_equal(back.device, reply.device);
     assert_string_equal(back.text, reply.text);
 }
 
@@ -181,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_request_type),
         cmocka_unit_test(test_run_id),
         cmocka_unit_test(test_flag),
+        cmocka_unit_test(test_network),
         cmocka_unit_test(test_reply_round_trip),
         cmocka_unit_test(test_reply_refused),
     };

@@ -1,0 +1,232 @@
+/* Pods that reach a device under test outside.
+ *
+ * An address is claimed by the route to it, in the host's main table and with one metric for all, which the
+ * kernel adds only once, whoever asks: that is the lock between all runs of all users here. Others on the
+ * network are then asked by ARP whether they have it (RFC 5227), and answered from then on.
+ *
+ * What a pod sends and gets is filtered at its link from the moment that there is one: nothing passes before
+ * POD_UP, and then only between its own addresses and what is allowed. So forwarding can be left to the
+ * kernel, whatever else it has routes to.
+ *
+ * The link's alias says whose it is and how many addresses it has: that is what limits per user are counted
+ * by.
+ */
+#include "netns/router/outside.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netns/link.h"
+#include "netns/route.h"
+#include "src/base/memory.h"
+
+#define ALIAS "sippod %u %zu" /* uid, addresses */
+
+unsigned outside_mtu(const struct router *router)
+{
+    return router->outside->mtu;
+}
+
+char *outside_alias(const struct pod *pod)
+{
+    return text_format(ALIAS, getuid(), pod->address_count);
+}
+
+/* ---- limits ---- */
+
+struct used {
+    size_t pods, addresses;
+};
+
+static void count(void *user, const char *name, const char *alias)
+{
+    struct used *used = user;
+    size_t addresses;
+    unsigned uid;
+
+    /* NOLINTNEXTLINE(cert-err34-c): written by routers only */
+    if (strncmp(name, "sipp-", 5) != 0 || sscanf(alias, ALIAS, &uid, &addresses) != 2 || uid != getuid())
+        return;
+    used->pods++;
+    used->addresses += addresses;
+}
+
+/* Runs that count at the same moment do not see each other: a limit may be passed by as many as there are
+ * runs.
+ */
+static int count_used(const struct router *router, struct used *used, struct error **ret)
+{
+    *used = (struct used){0};
+    return link_each_alias(router->nl, count, used, ret);
+}
+
+int outside_check_pod(struct router *router, struct error **ret)
+{
+    const struct policy *policy = router->outside->policy;
+    struct used used;
+
+    if (!policy)
+        return 0;
+    if (count_used(router, &used, ret) < 0)
+        return -1;
+    if (used.pods >= policy->max_pods)
+        return error_sys(ret, ERROR_HOST, EDQUOT,
+                         "you have %zu pods on this network, and policy.conf says "
+                         "max_pods_per_user = %u",
+                         used.pods, policy->max_pods);
+    return 0;
+}
+
+static int check_limit(struct router *router, struct error **ret)
+{
+    const struct policy *policy = router->outside->policy;
+    struct used used;
+
+    if (!policy)
+        return 0;
+    if (count_used(router, &used, ret) < 0)
+        return -1;
+    if (used.addresses >= policy->max_addresses)
+        return error_sys(ret, ERROR_HOST, EDQUOT,
+                         "you have %zu addresses on this network, and policy.conf says "
+                         "max_addresses_per_user = %u",
+                         used.addresses, policy->max_addresses);
+    return 0;
+}
+
+/* ---- addresses ---- */
+
+static int never(struct error **ret, const char *why)
+{
+    return error_sys(ret, ERROR_INPUT, EADDRNOTAVAIL, "%s", why);
+}
+
+/* What the kernel would do with a packet to it now says whether it can be anybody's. */
+static int check_route(struct router *router, const struct address *address, struct error **ret)
+{
+    const struct outside *outside = router->outside;
+    struct route_found found;
+
+    if (route_find(router->nl, address->text, &found, ret) < 0)
+        return -1;
+    if (!found.reachable || (!outside->uplink && found.prefix == 0))
+        return outside->uplink ? never(ret, "there is no route to it") : 0;
+    if (found.local)
+        return never(ret, "it is this host's own");
+    if (!found.unicast)
+        return never(ret, "it is not the address of a single host");
+    if (found.prefix == 32)
+        return error_sys(ret, ERROR_INPUT, EEXIST, "there is a route to it alone: another pod has it");
+    if (found.gateway || found.device != outside->uplink)
+        return never(ret, "there is another route to it");
+    return 0;
+}
+
+int outside_check(struct router *router, const struct address *address, struct error **ret)
+{
+    const struct outside *outside = router->outside;
+    const struct network own = network_of(AF_INET, address->bytes);
+
+    if (!network_holds(&outside->network, &own))
+        return never(ret, "it is not in the network of the device under test");
+    if (text_equal(address->text, outside->dut))
+        return never(ret, "it is the device under test's");
+    for (size_t i = 0; i < outside->gateways.count; i++)
+        if (text_equal(address->text, outside->gateways.list[i]))
+            return never(ret, "it is a gateway's");
+    if (outside->policy && policy_check_network(outside->policy, &own, ret) < 0)
+        return -1;
+    return check_limit(router, ret) < 0 ? -1 : check_route(router, address, ret);
+}
+
+static void set_alias(struct router *router, const struct pod *pod)
+{
+    cleanup_free char *alias = outside_alias(pod);
+
+    if (router_raise(CAP_NET_ADMIN, NULL) < 0)
+        return;
+    (void)link_set_alias(router->nl, pod->veth, alias, NULL); /* the link may have gone */
+    router_lower();
+}
+
+static void on_probed(void *user, const uint8_t *mac)
+{
+    struct address *address = user;
+    struct router *router = address->pod->router;
+    cleanup_error struct error *error = NULL;
+    uint8_t next[4];
+
+    if (mac) {
+        error_sys(&error, ERROR_INPUT, EADDRINUSE, "address %s: %02x:%02x:%02x:%02x:%02x:%02x on %s has it",
+                  address->text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+                  router->outside->uplink_name);
+        addresses_drop(router, address, error);
+        return;
+    }
+    (void)inet_pton(AF_INET, router->outside->next, next); /* it was printed */
+    arp_announce(router->outside->arp, address->bytes, next);
+    requests_answer(router, ROUTER_ADDRESS_ADD, address->unanswered, NULL);
+    address->unanswered = 0;
+}
+
+int outside_claim(struct router *router, struct address *address, struct error **ret)
+{
+    (void)ret;
+    set_alias(router, address->pod);
+    if (!router->outside->arp)
+        return 0;
+    arp_probe(router->outside->arp, address->bytes, on_probed, address);
+    return 1;
+}
+
+void outside_release(struct router *router, struct address *address)
+{
+    if (router->outside->arp)
+        arp_forget(router->outside->arp, address->bytes);
+}
+
+/* ---- pods ---- */
+
+static int open_filter(struct router *router, const struct pod *pod, struct error **ret)
+{
+    const struct outside *outside = router->outside;
+    struct filter_network *own = memory_array(NULL, pod->address_count + 1, sizeof *own);
+    size_t count = 0;
+    int result;
+
+    for (const struct address *address = pod->addresses; address; address = address->next) {
+        if (address->unanswered)
+            continue; /* perhaps it is somebody else's */
+        own[count] = (struct filter_network){.family = AF_INET, .prefix = 32};
+        memcpy(own[count++].address, address->bytes, sizeof address->bytes);
+    }
+    result = filter_open(router->nl, pod->veth, own, count, outside->peers, outside->peer_count, ret);
+    free(own);
+    return result;
+}
+
+int outside_commit(struct router *router, struct pod *pod, struct error **ret)
+{
+    int result;
+
+    if (router_raise(CAP_NET_ADMIN, ret) < 0)
+        return -1;
+    result = open_filter(router, pod, ret);
+    if (result == 0)
+        result = link_forward(router->nl, pod->veth, ret);
+    router_lower();
+    return result;
+}
+
+/* Its link may live a moment longer than what it counted for. */
+void outside_forget(struct router *router, struct pod *pod)
+{
+    if (router_raise(CAP_NET_ADMIN, NULL) < 0)
+        return;
+    (void)link_set_alias(router->nl, pod->veth, "sippod", NULL);
+    router_lower();
+}
