@@ -77,6 +77,7 @@ add_library(unit_scene STATIC unit/netns/scene.c unit/netns/interfaces.c)
 target_link_libraries(unit_scene PUBLIC sniffer unit_support)
 unit_test(netns/sniffer unit_scene WRAP counter_stop)
 unit_test(netns/sniffer_blocks unit_scene)
+unit_test(netns/forwarding netns unit_scene)
 unit_test(netns/resolver unit_scene resolver PkgConfig::LDNS WRAP loop_after)
 
 unit_test(report/progress report unit_support)

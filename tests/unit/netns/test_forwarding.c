@@ -1,0 +1,180 @@
+/* In a network namespace of its own; routers are played by descriptors of one file, as flock(2) goes by them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "netns/forwarding.h"
+#include "netns/link.h"
+#include "src/base/loop.h"
+#include "src/base/memory.h"
+#include "tests/unit/netns/interfaces.h"
+#include "tests/unit/support/support.h"
+
+static char *folder;
+static struct netlink *nl;
+
+static int router(void)
+{
+    cleanup_free char *path = text_format("%s/lock", folder);
+    int file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(file >= 0);
+    return file;
+}
+
+static void assert_forwarding(const char *device, const char *expected)
+{
+    cleanup_free char *path = text_format("net/ipv4/conf/%s/forwarding", device);
+    cleanup_free char *text = folder_get("/proc/sys", path);
+
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return link_set_forwarding(nl, "lo", 0, NULL);
+}
+
+static void test_on_and_off(void **state)
+{
+    cleanup_strings struct strings before = {0}, on = {0}, after = {0};
+    cleanup_fd int file = router();
+
+    (void)state;
+    assert_int_equal(forwarding_list(&before, NULL), 0);
+    assert_int_equal(before.count, 0);
+    assert_int_equal(forwarding_lock(file, NULL), file);
+    assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
+    assert_forwarding("lo", "198\n");
+    assert_forwarding("all", "0\n");
+    assert_int_equal(forwarding_list(&on, NULL), 0);
+    assert_int_equal(on.count, 1);
+    assert_string_equal(on.list[0], "lo");
+    assert_int_equal(forwarding_unlock(nl, file, NULL), 0);
+    assert_forwarding("lo", "0\n");
+    assert_int_equal(forwarding_list(&after, NULL), 0);
+    assert_int_equal(after.count, 0);
+}
+
+static void test_of_an_administrator(void **state)
+{
+    cleanup_fd int file = router();
+
+    (void)state;
+    assert_int_equal(link_set_forwarding(nl, "lo", 1, NULL), 0);
+    assert_int_equal(forwarding_lock(file, NULL), file);
+    assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
+    assert_forwarding("lo", "1\n");
+    assert_int_equal(forwarding_unlock(nl, file, NULL), 0);
+    assert_forwarding("lo", "1\n");
+}
+
+static void test_the_last(void **state)
+{
+    cleanup_fd int first = router(), second = router(), asker = router();
+    cleanup_strings struct strings restored = {0};
+
+    (void)state;
+    assert_int_equal(forwarding_lock(first, NULL), first);
+    assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
+    assert_int_equal(forwarding_lock(second, NULL), second);
+    assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
+    assert_int_equal(forwarding_unlock(nl, first, NULL), 0);
+    assert_forwarding("lo", "198\n");
+    assert_int_equal(forwarding_restore(nl, asker, &restored, NULL), 0);
+    assert_int_equal(restored.count, 0);
+    assert_forwarding("lo", "198\n");
+    assert_int_equal(forwarding_unlock(nl, second, NULL), 0);
+    assert_forwarding("lo", "0\n");
+}
+
+/* Without a file it is the network namespace that is locked. */
+static void test_namespace(void **state)
+{
+    cleanup_strings struct strings restored = {0};
+    cleanup_fd int lock = forwarding_lock(-1, NULL);
+
+    (void)state;
+    assert_true(lock >= 0);
+    assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
+    assert_int_equal(forwarding_restore(nl, -1, &restored, NULL), 0);
+    assert_int_equal(restored.count, 0);
+    assert_forwarding("lo", "198\n");
+    assert_int_equal(forwarding_unlock(nl, lock, NULL), 0);
+    assert_forwarding("lo", "0\n");
+}
+
+/* A router that was killed has closed its file. */
+static void test_left(void **state)
+{
+    cleanup_fd int killed = router(), next = router();
+    cleanup_strings struct strings restored = {0};
+
+    (void)state;
+    assert_int_equal(forwarding_lock(killed, NULL), killed);
+    assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
+    close_fd(&killed);
+    assert_forwarding("lo", "198\n");
+    assert_int_equal(forwarding_restore(nl, next, &restored, NULL), 0);
+    assert_int_equal(restored.count, 1);
+    assert_string_equal(restored.list[0], "lo");
+    assert_forwarding("lo", "0\n");
+}
+
+static void test_kept_lock(void **state)
+{
+    cleanup_error struct error *error = NULL;
+    cleanup_fd int rude = router(), file = router();
+    int64_t begin = loop_now_ns(), took;
+
+    (void)state;
+    assert_int_equal(flock(rude, LOCK_EX), 0);
+    assert_int_equal(forwarding_lock(file, &error), -1);
+    took = (loop_now_ns() - begin) / 1000000;
+    assert_in_range(took, 1900, 4000);
+    assert_error(error, ERROR_HOST, "which another process holds");
+}
+
+static void test_no_device(void **state)
+{
+    cleanup_error struct error *error = NULL;
+
+    (void)state;
+    assert_int_equal(forwarding_turn_on(nl, "nothing0", &error), -1);
+    assert_non_null(strstr(error->text, "nothing0"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_on_and_off, setup),
+        cmocka_unit_test_setup(test_of_an_administrator, setup),
+        cmocka_unit_test_setup(test_the_last, setup),
+        cmocka_unit_test_setup(test_left, setup),
+        cmocka_unit_test_setup(test_namespace, setup),
+        cmocka_unit_test_setup(test_kept_lock, setup),
+        cmocka_unit_test_setup(test_no_device, setup),
+    };
+    int result;
+
+    if (!interfaces_enter())
+        return 77;
+    folder = folder_make();
+    nl = netlink_open(NULL);
+    result = nl ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+    netlink_close(nl);
+    folder_remove(folder);
+    return result;
+}
