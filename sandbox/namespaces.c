@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,10 @@
 #define MAP_CAPABILITIES (CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETFCAP))
 /* Root reads suites and writes results wherever they lie, in the home of the user who called sudo too. */
 #define ROOT_CAPABILITIES CAPABILITY(CAP_DAC_OVERRIDE)
+
+/* Below the least pid_max that hosts have, 32768. */
+#define FIRST_PID 1000U
+#define MANY_PIDS 30000U
 
 static int write_file(const char *path, const char *text, struct error **ret)
 {
@@ -232,6 +237,17 @@ int namespaces_unshare_pod(struct error **ret)
     /* Whoever runs in a pod may serve DNS, HTTP or the like: nobody else's ports are in there. */
     (void)write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", NULL);
     return loopback_up(ret);
+}
+
+void namespaces_scatter_pids(void)
+{
+    cleanup_free char *text = NULL;
+    uint16_t random;
+
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return;
+    text = text_format("%u", FIRST_PID + random % MANY_PIDS);
+    (void)write_file("/proc/sys/kernel/ns_last_pid", text, NULL);
 }
 
 int namespaces_unshare_network(struct error **ret)

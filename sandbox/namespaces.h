@@ -25,6 +25,11 @@ uint64_t namespaces_pod_clone_flags(void); /* CLONE_NEW… for process_fork() */
 int namespaces_map_pod(pid_t pid, struct error **ret);
 int namespaces_unshare_pod(struct error **ret);
 
+/* For the first process of a pod: those to come have numbers from a random one on. SIPp makes Call-IDs and
+ * branches of its process number, and a DUT takes what comes back soon from the same address for the same.
+ * Best effort: it takes a kernel with CONFIG_CHECKPOINT_RESTORE, which distributions' are. */
+void namespaces_scatter_pids(void);
+
 /* A new network namespace for the router, made by its first process before exec. */
 int namespaces_unshare_network(struct error **ret);
 

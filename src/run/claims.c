@@ -154,12 +154,12 @@ static void full(struct claim *claim)
     size_t had = claim->addresses.count;
 
     error_set(&claim->error, ERROR_FAILED,
-              "%s has no %zu free addresses: of %u%s, %zu are other machines', %zu pods' of other tests, %zu "
-              "cannot "
-              "be used%s",
-              network_text(&claim->claims->network, text), claim->wanted, claim->tried,
-              claim->tried < claim->claims->hosts ? " that were tried" : "", claim->by_others, claim->by_pods,
-              claim->tried - claim->by_others - claim->by_pods - had, had ? ", the rest is not enough" : "");
+              "%s has not enough free addresses for %zu UA%s: of %u%s, %zu are other machines', %zu other "
+              "tests', %zu "
+              "cannot be used",
+              network_text(&claim->claims->network, text), claim->wanted, claim->wanted == 1 ? "" : "s",
+              claim->tried, claim->tried < claim->claims->hosts ? " that were tried" : "", claim->by_others,
+              claim->by_pods, claim->tried - claim->by_others - claim->by_pods - had);
     claim->error->sys = claim->by_pods ? EAGAIN : 0;
 }
 

@@ -44,6 +44,7 @@
 
 struct first {
     int agent, filter, ctl, io, stage;
+    bool scatter; /* process numbers */
     char **arguments;
 };
 
@@ -73,6 +74,8 @@ static void first_process(const struct first *given)
         _exit(127); /* sippod has gone */
     if (namespaces_unshare_pod(&error) < 0)
         fail_stage(&first, error);
+    if (given->scatter)
+        namespaces_scatter_pids();
     if (socket_send(first.stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0)
         _exit(127);
     if (process_standard_streams(-1, STDERR_FILENO, &error) < 0 ||
@@ -211,7 +214,14 @@ static int fork_first(struct pod *pod, const struct mounts_plan *mounts, int ctl
 {
     cleanup_strings struct strings arguments = {0};
     struct first first = {
-        .agent = pod->host->agent, .filter = pod->host->pod_filter, .ctl = ctl, .io = io, .stage = stage};
+        .agent = pod->host->agent,
+        .filter = pod->host->pod_filter,
+        .ctl = ctl,
+        .io = io,
+        .stage = stage,
+        .scatter =
+            pod->routed, /* one DUT hears of many pods; in a pod of its own logs are easier to compare */
+    };
 
     agent_arguments(mounts, &arguments);
     first.arguments = arguments.list;

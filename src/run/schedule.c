@@ -20,7 +20,7 @@ struct schedule {
     size_t window, running; /* slots in use at most, and now */
     struct turn *waiting;   /* those that found no room, in order */
     size_t waiting_count;
-    bool stopped;
+    bool stopped, narrowed;
     struct timer *timer; /* of the fill to come, or of the end */
     void (*ended)(void *user);
     void *user;
@@ -46,8 +46,10 @@ static bool put_back(struct schedule *schedule, const struct slot *slot, const s
 {
     if (!schedule->running || schedule->stopped)
         return false;
-    fprintf(stderr, "sippod: no room for more than %zu tests at once: %s\n", schedule->running,
-            result->reason);
+    if (!schedule->narrowed)
+        fprintf(stderr, "sippod: no room for %zu tests at once, fewer are run from here on: %s\n",
+                schedule->running + 1, result->reason);
+    schedule->narrowed = true;
     schedule->window = schedule->running;
     schedule->waiting[schedule->waiting_count++] = slot->turn;
     return true;
