@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,12 +54,19 @@ static int check_device(const struct outside *outside, const char *device, struc
 
 /* ---- forwarding ---- */
 
+/* Root, whom the policy does not limit, locks it all the same if there is one: he shares the devices with those
+ * whom it limits. */
+static int file_to_lock(const struct outside *outside)
+{
+    return outside->policy ? outside->policy->file : open(POLICY_PATH, O_RDONLY | O_CLOEXEC);
+}
+
 /* All runs that need a flag hold the lock; whoever is the last restores them all. */
 static int open_lock(struct outside *outside, struct error **ret)
 {
     if (outside->lock >= 0)
         return 0;
-    outside->lock = forwarding_lock(outside->policy ? outside->policy->file : -1, ret);
+    outside->lock = forwarding_lock(file_to_lock(outside), ret);
     return outside->lock < 0 ? -1 : 0;
 }
 
