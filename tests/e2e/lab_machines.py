@@ -106,6 +106,9 @@ class Machine:
     def socket(self, *kind):
         return self.inside(lambda: socket.socket(*kind))
 
+    def mac(self, device):
+        return re.search(r"link/ether (\S+)", self.ip(f"link show {device}"))[1]
+
     def flush_neighbours(self):
         self.ip("neigh flush all")
 
