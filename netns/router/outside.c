@@ -54,8 +54,8 @@ static int check_device(const struct outside *outside, const char *device, struc
 
 /* ---- forwarding ---- */
 
-/* Root, whom the policy does not limit, locks it all the same if there is one: he shares the devices with those
- * whom it limits. */
+/* Root, whom the policy does not limit, locks it all the same if there is one: he shares the devices with
+ * those whom it limits. */
 static int file_to_lock(const struct outside *outside)
 {
     return outside->policy ? outside->policy->file : open(POLICY_PATH, O_RDONLY | O_CLOEXEC);
