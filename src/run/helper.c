@@ -19,13 +19,13 @@
 #include "src/base/socket.h"
 
 /* One message each. sippod says OPEN, the helper RUNNING or FAILED, and SAID at any time from then on; sippod
- * closes its direction to stop, the helper says DONE or FAILED and ends. */
+ * closes its direction to stop, the helper says DONE or FAILED, cleans up and ends. */
 enum kind { OPEN = 1, RUNNING, SAID, DONE, FAILED };
 
 struct message {
     uint32_t kind;
     int32_t sys; /* FAILED: the errno behind it */
-    unsigned char data[HELPER_SAYS_MOST];
+    unsigned char data[HELPER_MOST];
 };
 #define MESSAGE_HEAD offsetof(struct message, data)
 
@@ -41,11 +41,7 @@ struct helper {
     void *user;
 };
 
-/* ---- the helper's side ---- */
-
-enum { USER_FD = HELPER_CONTROL + 1, NETWORK_FD };
-
-static int say(enum kind kind, int sys, const void *data, size_t length)
+static int say(int socket, enum kind kind, int sys, const void *data, size_t length)
 {
     struct message message;
 
@@ -55,50 +51,63 @@ static int say(enum kind kind, int sys, const void *data, size_t length)
     message.sys = sys;
     if (length)
         memcpy(message.data, data, length);
-    return socket_send(HELPER_CONTROL, &message, MESSAGE_HEAD + length, -1);
+    return socket_send(socket, &message, MESSAGE_HEAD + length, -1);
 }
+
+/* ---- the helper's side ---- */
+
+enum { USER_FD = HELPER_CONTROL + 1, NETWORK_FD };
 
 void helper_say(const void *data, size_t length)
 {
-    (void)say(SAID, 0, data, length); /* without sippod it ends anyway */
+    (void)say(HELPER_CONTROL, SAID, 0, data, length); /* without sippod it ends anyway */
 }
 
 int helper_running(struct error **ret)
 {
     if (capabilities_drop(0, ret) < 0 || seccomp_load_file(HELPER_FILTER, ret) < 0)
         return -1;
-    if (say(RUNNING, 0, NULL, 0) < 0)
+    if (say(HELPER_CONTROL, RUNNING, 0, NULL, 0) < 0)
         return error_sys(ret, ERROR_FAILED, errno, "sippod has gone");
     return 0;
 }
 
 /* Waits in the pod's namespaces until the interfaces are up; false if the pod will not come up. */
-static bool wait_for_open(void)
+static bool wait_for_open(struct buffer *ret_opening)
 {
     struct message message;
+    ssize_t length = socket_receive(HELPER_CONTROL, &message, sizeof message, NULL);
 
-    return socket_receive(HELPER_CONTROL, &message, sizeof message, NULL) == MESSAGE_HEAD &&
-           message.kind == OPEN;
+    if (length < (ssize_t)MESSAGE_HEAD || message.kind != OPEN)
+        return false;
+    buffer_add(ret_opening, message.data, (size_t)length - MESSAGE_HEAD);
+    return true;
 }
 
 static int work(const struct helper_config *config)
 {
     cleanup_error struct error *error = NULL;
+    cleanup_buffer struct buffer opening = {0};
+    int result = -1;
 
     if (process_die_with_parent(HELPER_CONTROL, &error) < 0)
         return 1;
     if (namespaces_join(USER_FD, NETWORK_FD, &error) == 0) {
         close(USER_FD);
         close(NETWORK_FD);
-        if (!wait_for_open())
+        if (!wait_for_open(&opening))
             return 0;
-        if (config->work(config->data, &error) == 0) {
-            (void)say(DONE, 0, NULL, 0);
-            return 0;
-        }
+        result = config->work(config->data, &opening, &error);
     }
-    (void)say(FAILED, error ? error->sys : 0, error_text(error), strlen(error_text(error)));
-    return 1;
+    if (result == 0)
+        (void)say(HELPER_CONTROL, DONE, 0, NULL, 0);
+    else
+        (void)say(HELPER_CONTROL, FAILED, error ? error->sys : 0, error_text(error),
+                  strlen(error_text(error)));
+    close(HELPER_CONTROL);
+    if (config->close)
+        config->close(config->data);
+    return result == 0 ? 0 : 1;
 }
 
 /* A fork without exec: loading libraries would cost more than all that a helper does. It keeps the
@@ -224,11 +233,9 @@ struct helper *helper_start(const struct helper_config *config, const struct hel
     return helper;
 }
 
-void helper_open(struct helper *helper)
+void helper_open(struct helper *helper, const struct buffer *opening)
 {
-    struct message message = {.kind = OPEN};
-
-    if (!helper->finished && socket_send(helper->control, &message, MESSAGE_HEAD, -1) < 0)
+    if (!helper->finished && say(helper->control, OPEN, 0, opening->data, opening->length) < 0)
         take_end(helper, NULL, 0);
 }
 

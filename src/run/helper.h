@@ -5,13 +5,14 @@
 
 #include <stddef.h>
 
+#include "src/base/text.h"
 #include "src/run/host.h"
 
-#define HELPER_CONTROL   3 /* descriptors in the helper: the socket to sippod, … */
-#define HELPER_FILTER    6 /* … its system call filter … */
-#define HELPER_FIRST     7 /* … and those that the configuration hands on */
-#define HELPER_FDS_MOST  4
-#define HELPER_SAYS_MOST ((size_t)16 * 1024) /* bytes of helper_say() */
+#define HELPER_CONTROL  3 /* descriptors in the helper: the socket to sippod, … */
+#define HELPER_FILTER   6 /* … its system call filter … */
+#define HELPER_FIRST    7 /* … and those that the configuration hands on */
+#define HELPER_FDS_MOST 4
+#define HELPER_MOST     ((size_t)64 * 1024) /* bytes of helper_open() and of helper_say() */
 
 struct helper;
 
@@ -23,8 +24,11 @@ struct helper_config {
     const int *fds;                        /* handed on */
     size_t fd_count;
     /* In the helper, when the pod's interfaces are up: opens what it works on, calls helper_running() and
-     * works until HELPER_CONTROL is readable. -1 on failure. */
-    int (*work)(void *data, struct error **ret);
+     * works until HELPER_CONTROL is readable. `opening` is what helper_open() gave. -1 on failure. */
+    int (*work)(void *data, const struct buffer *opening, struct error **ret);
+    /* In the helper, after its last word, that is, when done() may already be called: what nobody has to wait
+     * for. NULL: nothing. */
+    void (*close)(void *data);
     void *data;
 };
 
@@ -38,7 +42,7 @@ struct helper_callbacks {
  * helper_stop(). */
 struct helper *helper_start(const struct helper_config *config, const struct helper_callbacks *callbacks,
                             void *user, struct error **ret);
-void helper_open(struct helper *helper); /* the pod's interfaces are up */
+void helper_open(struct helper *helper, const struct buffer *opening); /* the pod's interfaces are up */
 
 /* Lets it finish, then done(user, error): error not NULL when it failed. The helper is freed. */
 void helper_stop(struct helper *helper);

@@ -16,7 +16,8 @@ struct told {
     uint8_t from[sizeof(struct in6_addr)];
     bool six, udp, dropped;
 };
-#define BATCH (HELPER_SAYS_MOST / sizeof(struct told))
+#define BATCH 50 /* questions in one message */
+_Static_assert(BATCH * sizeof(struct told) <= HELPER_MOST, "a message holds it");
 
 struct counted {
     char *name;
@@ -76,7 +77,7 @@ static void on_dropped(void *user)
     tell(user, &(struct told){.dropped = true});
 }
 
-static int work(void *data, struct error **ret)
+static int work(void *data, const struct buffer *opening, struct error **ret)
 {
     static const struct resolver_callbacks callbacks = {
         .answered = on_answered, .dropped = on_dropped, .pause = send_batch};
@@ -84,6 +85,7 @@ static int work(void *data, struct error **ret)
     struct resolver *resolver = resolver_open(data, &callbacks, &batch, ret);
     int result;
 
+    (void)opening;
     if (!resolver)
         return -1;
     result = helper_running(ret);
@@ -232,7 +234,7 @@ struct pod_dns *pod_dns_start(const struct pod_dns_config *config,
 
 void pod_dns_open(struct pod_dns *dns)
 {
-    helper_open(dns->helper);
+    helper_open(dns->helper, &(struct buffer){0});
 }
 
 void pod_dns_stop(struct pod_dns *dns, void (*done)(void *user, const struct error *error), void *user)
