@@ -11,14 +11,12 @@
 #include <net/if_arp.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
-#include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/socket.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -385,71 +383,6 @@ int link_each_alias(struct netlink *nl, void (*fn)(void *user, const char *name,
     return netlink_failed(nl, result, ret, "cannot list network devices");
 }
 
-static int is_up(struct netlink *nl, const char *device, struct error **ret)
-{
-    cleanup_link struct rtnl_link *link = get(nl, device, ret);
-
-    return link ? rtnl_link_get_operstate(link) == OPERSTATE_UP : -1;
-}
-
-static int ignore(struct nl_msg *message, void *user)
-{
-    (void)message;
-    (void)user;
-    return NL_OK;
-}
-
-/* A socket that becomes readable when any device changes; NULL on failure. */
-static struct nl_sock *open_events(struct error **ret)
-{
-    struct nl_sock *events = nl_socket_alloc();
-    int result = events ? nl_connect(events, NETLINK_ROUTE) : -NLE_NOMEM;
-
-    if (result == 0)
-        result = nl_socket_add_memberships(events, RTNLGRP_LINK, 0);
-    if (result == 0)
-        result = nl_socket_set_nonblocking(events);
-    if (result == 0) {
-        nl_socket_disable_seq_check(events);
-        result = nl_socket_modify_cb(events, NL_CB_VALID, NL_CB_CUSTOM, ignore, NULL);
-    }
-    if (result == 0)
-        return events;
-    nl_socket_free(events);
-    netlink_failed(NULL, result, ret, "cannot wait for a device");
-    return NULL;
-}
-
-static int await_event(struct netlink *nl, struct nl_sock *events, const char *device, int timeout_ms,
-                       struct error **ret)
-{
-    int up;
-
-    while ((up = is_up(nl, device, ret)) == 0) {
-        struct pollfd readable = {.fd = nl_socket_get_fd(events), .events = POLLIN};
-
-        if (poll(&readable, 1, timeout_ms) <= 0)
-            return error_sys(ret, ERROR_FAILED, ETIMEDOUT, "device %s", device);
-        (void)nl_recvmsgs_default(events); /* too many for the socket are as good as one */
-    }
-    return up < 0 ? -1 : 0;
-}
-
-int link_await_up(struct netlink *nl, const char *device, int timeout_ms, struct error **ret)
-{
-    int up = is_up(nl, device, ret), result; /* mostly it is by now, and this question alone makes it so */
-    struct nl_sock *events;
-
-    if (up)
-        return up < 0 ? -1 : 0;
-    events = open_events(ret);
-    if (!events)
-        return -1;
-    result = await_event(nl, events, device, timeout_ms, ret);
-    nl_socket_free(events);
-    return result;
-}
-
 int link_facts(struct netlink *nl, const char *device, struct link_facts *ret_facts, struct error **ret)
 {
     cleanup_link struct rtnl_link *link = get(nl, device, ret);
@@ -460,7 +393,11 @@ int link_facts(struct netlink *nl, const char *device, struct link_facts *ret_fa
         return -1;
     address = rtnl_link_get_addr(link);
     flags = rtnl_link_get_flags(link);
-    *ret_facts = (struct link_facts){.up = flags & IFF_UP, .mtu = rtnl_link_get_mtu(link)};
+    *ret_facts = (struct link_facts){
+        .up = flags & IFF_UP,
+        .running = rtnl_link_get_operstate(link) == OPERSTATE_UP,
+        .mtu = rtnl_link_get_mtu(link),
+    };
     ret_facts->arp = rtnl_link_get_arptype(link) == ARPHRD_ETHER && !(flags & (IFF_NOARP | IFF_LOOPBACK)) &&
                      address && nl_addr_get_len(address) == MAC_LENGTH;
     if (ret_facts->arp)

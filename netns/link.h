@@ -54,9 +54,12 @@ int link_each_alias(struct netlink *nl, void (*fn)(void *user, const char *name,
  * the other is up, but when a kernel thread has told it: what is sent before is lost. */
 int link_await_up(struct netlink *nl, const char *device, int timeout_ms, struct error **ret);
 
+/* Waits, for `timeout_ms` at most, until no veth device has that alias any more. */
+int link_await_none(struct netlink *nl, const char *alias, int timeout_ms, struct error **ret);
+
 /* What a device is. */
 struct link_facts {
-    bool up, arp;            /* `arp`: Ethernet, and neighbours are found by ARP */
+    bool up, running, arp;   /* `arp`: Ethernet, and neighbours are found by ARP */
     uint8_t mac[MAC_LENGTH]; /* with `arp` only */
     unsigned mtu;
 };

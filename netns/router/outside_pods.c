@@ -24,7 +24,8 @@
 #include "netns/route.h"
 #include "src/base/memory.h"
 
-#define ALIAS "sippod %u %zu" /* uid, addresses */
+#define ALIAS   "sippod %u %zu" /* uid, addresses */
+#define GONE_MS 2000            /* it takes some 20 */
 
 unsigned outside_mtu(const struct router *router)
 {
@@ -153,6 +154,19 @@ static void set_alias(struct router *router, const struct pod *pod)
     router_lower();
 }
 
+static void conflict(const struct address *address, const uint8_t mac[ROUTER_MAC_LENGTH], struct error **ret)
+{
+    static const uint8_t nobody[ROUTER_MAC_LENGTH];
+    const char *device = address->pod->router->outside->uplink_name;
+
+    if (memcmp(mac, nobody, sizeof nobody) == 0)
+        error_set(ret, ERROR_FAILED, "address %s: %s does not let us ask whether it is free", address->text,
+                  device);
+    else
+        error_sys(ret, ERROR_INPUT, EADDRINUSE, "address %s: %02x:%02x:%02x:%02x:%02x:%02x on %s has it",
+                  address->text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], device);
+}
+
 static void on_probed(void *user, const uint8_t *mac)
 {
     struct address *address = user;
@@ -161,9 +175,7 @@ static void on_probed(void *user, const uint8_t *mac)
     uint8_t next[4];
 
     if (mac) {
-        error_sys(&error, ERROR_INPUT, EADDRINUSE, "address %s: %02x:%02x:%02x:%02x:%02x:%02x on %s has it",
-                  address->text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-                  router->outside->uplink_name);
+        conflict(address, mac, &error);
         addresses_drop(router, address, error);
         return;
     }
@@ -222,11 +234,27 @@ int outside_commit(struct router *router, struct pod *pod, struct error **ret)
     return result;
 }
 
+static char *gone_alias(void)
+{
+    return text_format("sippod %u gone %d", getuid(), getpid());
+}
+
 /* Its link may live a moment longer than what it counted for. */
 void outside_forget(struct router *router, struct pod *pod)
 {
+    cleanup_free char *alias = gone_alias();
+
     if (router_raise(CAP_NET_ADMIN, NULL) < 0)
         return;
-    (void)link_set_alias(router->nl, pod->veth, "sippod", NULL);
+    (void)link_set_alias(router->nl, pod->veth, alias, NULL); /* or not even that */
     router_lower();
+}
+
+/* The kernel takes links down with their pods' namespaces, in its own time: once the run has ended none is
+ * left. */
+void outside_await_links(struct router *router)
+{
+    cleanup_free char *alias = gone_alias();
+
+    (void)link_await_none(router->nl, alias, GONE_MS, NULL);
 }

@@ -99,3 +99,4 @@ int outside_claim(struct router *router, struct address *address, struct error *
 void outside_release(struct router *router, struct address *address);
 int outside_commit(struct router *router, struct pod *pod, struct error **ret); /* from here on it sends */
 void outside_forget(struct router *router, struct pod *pod);
+void outside_await_links(struct router *router); /* of pods that were forgotten */
