@@ -147,6 +147,9 @@ static int read_reply(struct router_client *client, struct router_reply *reply, 
     uint8_t bytes[ROUTER_REPLY_LENGTH];
     ssize_t length = socket_receive(client->fd, bytes, sizeof bytes, NULL);
 
+    if (length < 0 &&
+        errno == ECONNRESET) /* it left requests unread; its last words are there all the same */
+        length = socket_receive(client->fd, bytes, sizeof bytes, NULL);
     if (length < 0 && errno == EAGAIN)
         return 0;
     if (length == 0 || (length < 0 && errno == ECONNRESET))

@@ -206,12 +206,14 @@ static int open_all(struct router *router, const struct router_request *request,
 {
     struct outside *outside = router->outside;
     const struct network dut = network_of(request->network.family, request->network.bytes);
-    char name[IFNAMSIZ];
+    char name[IFNAMSIZ], text[NETWORK_TEXT];
     struct route_found found;
 
+    if (check_dut(&dut, network_text(&dut, text), ret) < 0)
+        return -1;
     address_text(dut.bytes, outside->dut);
-    if (check_dut(&request->network, outside->dut, ret) < 0 || read_policy(router, ret) < 0 ||
-        check_network(outside, &dut, ret) < 0 || find_device(router, outside->dut, &found, name, ret) < 0)
+    if (read_policy(router, ret) < 0 || check_network(outside, &dut, ret) < 0 ||
+        find_device(router, outside->dut, &found, name, ret) < 0)
         return -1;
     memcpy(outside->next, outside->dut, sizeof outside->next);
     if (found.gateway)
@@ -253,6 +255,17 @@ static void some_host(const struct network *network, char ret_text[16])
     address_text(bytes, ret_text);
 }
 
+/* The first host of a network is often this one itself, as on a bridge of containers: the others are behind
+ * the device that has its address. */
+static bool leads_out(struct router *router, const struct network *network, const struct route_found *found,
+                      const char *name)
+{
+    struct link_facts facts;
+
+    return !found->local ||
+           (network->prefix < 32 && link_facts(router->nl, name, &facts, NULL) == 0 && facts.arp);
+}
+
 int outside_allow(struct router *router, const struct network *network, struct error **ret)
 {
     struct outside *outside = router->outside;
@@ -267,7 +280,8 @@ int outside_allow(struct router *router, const struct network *network, struct e
     some_host(network, host);
     if (check_network(outside, network, ret) < 0 || find_device(router, host, &found, name, ret) < 0)
         return error_prefix(ret, "%s", network_text(network, text));
-    if (!found.local && (check_device(outside, name, ret) < 0 || forward(router, name, ret) < 0))
+    if (leads_out(router, network, &found, name) &&
+        (check_device(outside, name, ret) < 0 || forward(router, name, ret) < 0))
         return error_prefix(ret, "%s", network_text(network, text));
     return add_peer(outside, network, ret);
 }
