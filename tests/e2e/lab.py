@@ -87,7 +87,7 @@ class Lab:
         self.second = add("second", Host, self.folder, people)
 
     def _connect(self):
-        self.lan.ip("link add lan type bridge", "link set lan up")
+        self.lan.ip("link add lan type bridge")
         for machine, device, address in ((self.host, "lan0", HOST), (self.second, "lan0", SECOND),
                                          (self.dut, "eth0", DUT), (self.taken, "eth0", "10.22.22.4"),
                                          (self.gateway, "eth0", GATEWAY)):
@@ -97,16 +97,22 @@ class Lab:
             if machine is not self.gateway:
                 machine.ip(f"route add default via {GATEWAY}")
         self.host.ip(f"addr add {LOCAL}/24 dev lan0", "link add br0 type bridge",
-                     f"addr add {BEHIND_HOST}/24 dev br0", "link set br0 up")
+                     f"addr add {BEHIND_HOST}/24 dev br0")
         connect((self.host, "behind"), (self.behind, "eth0"))
         self.host.ip("link set behind master br0")
         self.behind.ip(f"addr add {BEHIND}/24 dev eth0", f"route add default via {BEHIND_HOST}")
         connect((self.gateway, "eth1"), (self.far, "eth0"))
         self.gateway.ip("addr add 10.44.44.1/24 dev eth1")
         self.far.ip(f"addr add {FAR}/24 dev eth0", "route add default via 10.44.44.1")
-        for machine, device in ((self.lan, "lan"), (self.host, "br0")):  # a bridge takes a moment to be up
-            if not host.wait_until(lambda m=machine, d=device: " state UP " in m.ip(f"link show {d}")):
-                raise RuntimeError(f"{device} does not come up")
+        self.bridge_up(self.lan, "lan")
+        self.bridge_up(self.host, "br0")
+
+    @staticmethod
+    def bridge_up(machine, device):
+        """It takes a moment until the kernel says so."""
+        machine.ip(f"link set {device} up")
+        if not host.wait_until(lambda: " state UP " in machine.ip(f"link show {device}")):
+            raise RuntimeError(f"{device} does not come up")
 
     def _start_proxies(self):
         config = self.folder / "kamailio.cfg"

@@ -115,6 +115,19 @@ class Reach(OutsideCase):
                 for ua in self.results(folder / "sippod-results")["tests"][0]["uas"]:
                     self.assertIn(ipaddress.ip_address(ua["address"]), ipaddress.ip_network(network))
 
+    def test_allowed_networks(self):
+        """Scripts reach them: here devices behind a bridge and behind a gateway. Without the option they do not."""
+        ask = "".join(f"sipp -sf ask.xml -i {{{{ua0.host}}}} -p 5070 -m 1 -r 1000 -nostdin {address}:5060 -recv_timeout 1000"
+                      f" >sipp.log 2>&1 && echo {address} >>answered\n" for address in (BEHIND, FAR, LOCAL))
+        self.make_suite("one", files={**OPTIONS, "ask.xml": suites.uac().replace("{{dut.host}}", "[remote_ip]")
+                                      .replace(' retrans="500"', "")}, before=f"{ask}true\n")
+        for options, answered in (((), []), (("--allow-net", "10.33.33.0/24", "--allow-net", f"{FAR}/32"), [BEHIND, FAR]),
+                                  (("--allow-net", "10.22.22.0/29"), [LOCAL])):
+            run = self.sippod("suite", "--dut", DUT, "--keep", "all", *options)
+            self.assertExit(run, 0)
+            file = self.run_folder() / "answered"
+            self.assertEqual(file.read_text().split() if file.exists() else [], answered)
+
     def test_keywords_and_mask(self):
         """{{dut.host}} is the device, and UAs are in its network as --network-mask has it."""
         self.make_suite("one", files=OPTIONS, before='echo "{{dut.host}} {{ua0.host}}" >hosts\n')
