@@ -252,6 +252,7 @@ static int open_pcap_folder(struct exec *exec, struct error **ret)
 
 static int run(struct exec *exec, struct error **ret)
 {
+    struct host_config config = {.lost = on_router_lost, .user = exec};
     int result = -1;
 
     exec->folder = file_absolute(".", ret);
@@ -259,7 +260,8 @@ static int run(struct exec *exec, struct error **ret)
         !(exec->loop = loop_new(ret)) || !(exec->signals = signals_watch(exec->loop, on_signal, exec, ret)))
         return -1;
     environment_copy(&exec->environment);
-    if (host_open(&exec->host, exec->loop, NULL, on_router_lost, exec, ret) == 0 && start_pod(exec, ret) == 0)
+    config.loop = exec->loop;
+    if (host_open(&exec->host, &config, ret) == 0 && start_pod(exec, ret) == 0)
         result = loop_run(exec->loop, ret);
     host_close(&exec->host);
     return result;

@@ -191,8 +191,9 @@ static int open_outside(struct host *host, const struct host_outside *outside, s
     return -1;
 }
 
-static int open_all(struct host *host, const struct host_outside *outside, struct error **ret)
+static int open_all(struct host *host, const struct host_config *config, struct error **ret)
 {
+    const struct host_outside *outside = config->outside;
     uint64_t keep;
 
     (void)signal(SIGCHLD, SIG_DFL); /* children are waited for, whatever the caller has set */
@@ -220,19 +221,18 @@ static void explain(struct error **ret)
     *ret = better;
 }
 
-int host_open(struct host *host, struct loop *loop, const struct host_outside *outside,
-              void (*lost)(void *user, const struct error *why), void *user, struct error **ret)
+int host_open(struct host *host, const struct host_config *config, struct error **ret)
 {
-    *host = (struct host){.loop = loop,
+    *host = (struct host){.loop = config->loop,
                           .agent = -1,
                           .pod_filter = -1,
                           .helper_filter = -1,
                           .router_pidfd = -1,
-                          .lost = lost,
-                          .user = user};
-    if (open_all(host, outside, ret) == 0)
+                          .lost = config->lost,
+                          .user = config->user};
+    if (open_all(host, config, ret) == 0)
         return 0;
-    if (!outside)
+    if (!config->outside)
         explain(ret);
     return -1;
 }

@@ -33,11 +33,17 @@ struct host {
     void *user;
 };
 
-/* Enters the own user namespace, starts the router in a network namespace of its own (`outside` NULL) or in
- * the present one, and gives up every capability that is not needed any more. ERROR_HOST, with what to do,
- * where this host does not let us; the loop must not be running. */
-int host_open(struct host *host, struct loop *loop, const struct host_outside *outside,
-              void (*lost)(void *user, const struct error *why), void *user, struct error **ret);
+struct host_config {
+    struct loop *loop;                                 /* must not be running */
+    const struct host_outside *outside;                /* NULL: pods are among themselves */
+    void (*lost)(void *user, const struct error *why); /* see above; during host_open() it is not called */
+    void *user;
+};
+
+/* Enters the own user namespace, starts the router in a network namespace of its own or in the present one,
+ * and gives up every capability that is not needed any more. ERROR_HOST, with what to do, where this host
+ * does not let us. host_close() has to follow, whatever came of it. */
+int host_open(struct host *host, const struct host_config *config, struct error **ret);
 
 /* Ends the router, waits for it and for children on their way out; the loop must not be running. */
 void host_close(struct host *host);

@@ -235,8 +235,14 @@ static int open_host(struct run *run, struct error **ret)
         .mask = options->network_mask,
         .allow = &options->allow,
     };
+    const struct host_config config = {
+        .loop = run->loop,
+        .outside = options->dut ? &outside : NULL,
+        .lost = on_router_lost,
+        .user = run,
+    };
 
-    return host_open(&run->host, run->loop, options->dut ? &outside : NULL, on_router_lost, run, ret);
+    return host_open(&run->host, &config, ret);
 }
 
 static int open_run(struct run *run, char **ret_sipp, struct error **ret)
