@@ -27,7 +27,7 @@ static int ignore(struct nl_msg *message, void *user)
 /* A socket that becomes readable when any device changes; NULL on failure. */
 static struct nl_sock *open_events(struct error **ret)
 {
-    struct nl_sock *events = nl_socket_alloc();
+    struct nl_sock *events = netlink_socket_new();
     int result = events ? nl_connect(events, NETLINK_ROUTE) : -NLE_NOMEM;
 
     if (result == 0)

@@ -65,11 +65,23 @@ static int set_up(struct netlink *nl, struct error **ret)
     return 0;
 }
 
+/* libnl lets the environment (NLDBG, NLCB) have it write to standard error, which may be a pipe that nobody
+ * reads; it has asked before main() could clear it. */
+struct nl_sock *netlink_socket_new(void)
+{
+    struct nl_cb *callbacks = nl_cb_alloc(NL_CB_DEFAULT);
+    struct nl_sock *socket = callbacks ? nl_socket_alloc_cb(callbacks) : NULL; /* takes a reference */
+
+    nl_debug = 0;
+    nl_cb_put(callbacks);
+    return socket;
+}
+
 struct netlink *netlink_open(struct error **ret)
 {
     struct netlink *nl = memory_new(sizeof *nl);
 
-    nl->socket = nl_socket_alloc();
+    nl->socket = netlink_socket_new();
     if (!nl->socket)
         error_sys(ret, ERROR_FAILED, ENOMEM, "cannot open a netlink socket");
     else if (set_up(nl, ret) == 0)

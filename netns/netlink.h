@@ -23,6 +23,9 @@ static inline void netlink_closep(struct netlink **nl)
  * one is forgotten). */
 struct nl_sock *netlink_socket(struct netlink *nl);
 
+/* A socket that is not open yet, which no environment has a say in; NULL if there is no memory. */
+struct nl_sock *netlink_socket_new(void);
+
 /* The errno value behind the negative result of a libnl call: the kernel's own if it refused, else the one
  * that libnl's code stands for, EIO if for none. `nl` may be NULL. */
 int netlink_errno(const struct netlink *nl, int result);

@@ -57,6 +57,8 @@ static struct route_rule rule_to(const struct address *address)
 /* 198.18.0.0/15 is set aside for tests (RFC 2544): whatever a pod claims of it, it is nobody's. */
 static int check(struct router *router, const struct address *address, struct error **ret)
 {
+    if (router->outside && address->shared) /* rules outlive a router that is killed */
+        return error_set(ret, ERROR_INPUT, "no address is shared where the device under test is outside");
     if (router->outside)
         return outside_check(router, address, ret);
     if (address->bytes[0] == 198 && (address->bytes[1] & ~1) == 18)
@@ -130,11 +132,21 @@ static int add_address(struct router *router, struct pod *pod, struct address *a
     return -1;
 }
 
+/* The kernel would not notice if the link of the pod that has it, and so the route, is gone. */
+static int check_own(const struct router *router, const struct address *address, struct error **ret)
+{
+    for (const struct pod *pod = router->pods; pod; pod = pod->next)
+        for (const struct address *other = pod->addresses; other; other = other->next)
+            if (memcmp(other->bytes, address->bytes, sizeof other->bytes) == 0)
+                return error_sys(ret, ERROR_INPUT, EEXIST, "it is another pod's");
+    return 0;
+}
+
 static int claim(struct router *router, struct address *address, struct error **ret)
 {
     int result;
 
-    if (check(router, address, ret) < 0)
+    if (check_own(router, address, ret) < 0 || check(router, address, ret) < 0)
         return -1;
     if (address->pod->address_count >= MOST_ADDRESSES)
         return error_set(ret, ERROR_HOST, "the pod has %d addresses already, which is the most",
@@ -178,9 +190,14 @@ static int take(struct router *router, struct address *address, uint32_t serial,
     if (!router->outside)
         return 0;
     result = outside_claim(router, address, ret);
-    if (result > 0)
-        address->unanswered = serial;
+    address->probed = result > 0;
+    address->serial = serial;
     return result;
+}
+
+static bool is_address(const struct network *network)
+{
+    return network->family == AF_INET && network->prefix == 32;
 }
 
 int addresses_claim(struct router *router, const struct router_request *request, struct error **ret)
@@ -191,7 +208,7 @@ int addresses_claim(struct router *router, const struct router_request *request,
 
     if (!pod)
         return -1;
-    if (request->network.family != AF_INET || request->network.prefix != 32)
+    if (!is_address(&request->network))
         return error_set(ret, ERROR_INPUT, "addresses of pods are single IPv4 addresses");
     address = new_address(pod, request);
     if (claim(router, address, ret) < 0) {
@@ -223,8 +240,8 @@ void addresses_drop(struct router *router, struct address *address, const struct
     cleanup_error struct error *given_up = NULL;
 
     error_set(&given_up, ERROR_FAILED, "address %s: it was given up before", address->text);
-    if (address->unanswered)
-        requests_answer(router, ROUTER_ADDRESS_ADD, address->unanswered, why ? why : given_up);
+    if (address->probed)
+        requests_answer(router, ROUTER_ADDRESS_ADD, address->serial, why ? why : given_up);
     if (router->outside)
         outside_release(router, address);
     if (router_raise(CAP_NET_ADMIN, NULL) == 0) {
@@ -242,7 +259,7 @@ int addresses_remove(struct router *router, const struct router_request *request
 
     while (address && memcmp(address->bytes, request->network.bytes, sizeof address->bytes) != 0)
         address = address->next;
-    if (!address)
+    if (!address || !is_address(&request->network))
         return pod ? error_set(ret, ERROR_INPUT, "pod %s has no such address", pod->run_id) : -1;
     addresses_drop(router, address, NULL);
     return 0;

@@ -243,6 +243,6 @@ int main(int argc, char **argv)
     links_undo_all(&router);
     outside_close(&router);
     netlink_close(router.nl);
-    loop_free(router.loop);
+    loop_free(steal_pointer(&router.loop)); /* the last words go without it */
     return result == 0 ? 0 : fail(&router, error);
 }

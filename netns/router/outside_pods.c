@@ -181,8 +181,8 @@ static void on_probed(void *user, const uint8_t *mac)
     }
     (void)inet_pton(AF_INET, router->outside->next, next); /* it was printed */
     arp_announce(router->outside->arp, address->bytes, next);
-    requests_answer(router, ROUTER_ADDRESS_ADD, address->unanswered, NULL);
-    address->unanswered = 0;
+    address->probed = false;
+    requests_answer(router, ROUTER_ADDRESS_ADD, address->serial, NULL);
 }
 
 int outside_claim(struct router *router, struct address *address, struct error **ret)
@@ -211,7 +211,7 @@ static int open_filter(struct router *router, const struct pod *pod, struct erro
     int result;
 
     for (const struct address *address = pod->addresses; address; address = address->next) {
-        if (address->unanswered)
+        if (address->probed)
             continue; /* perhaps it is somebody else's */
         own[count] = (struct filter_network){.family = AF_INET, .prefix = 32};
         memcpy(own[count++].address, address->bytes, sizeof address->bytes);

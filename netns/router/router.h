@@ -30,7 +30,8 @@ struct address {
     char text[16]; /* "198.18.1.0" */
     uint8_t bytes[4];
     bool shared;
-    uint32_t unanswered; /* its request's serial number, while it is probed; else 0 */
+    bool probed;     /* others are being asked for it: it is not the pod's yet */
+    uint32_t serial; /* of the request that is answered after that */
 };
 
 struct pod {

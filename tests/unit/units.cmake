@@ -19,6 +19,7 @@ add_dependencies(unit_rig sippod-router)
 unit_test(netns/policy router_policy unit_support)
 unit_test(netns/router unit_rig)
 unit_test(netns/router_addresses unit_rig)
+unit_test(netns/router_outside unit_rig unit_pair)
 
 # What many tests share.
 add_library(unit_support STATIC unit/support/support.c)

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -118,7 +119,7 @@ void start(struct router *router, const struct start *how)
         if (process_standard_streams(-1, errors[1], NULL) < 0 ||
             capabilities_hand_on(how->capabilities, NULL) < 0)
             _exit(125);
-        process_exec(program, arguments, environ, &ends[1], 1);
+        process_exec(program, arguments, how->environment ? how->environment : environ, &ends[1], 1);
         _exit(126);
     }
     close(ends[1]);
@@ -244,9 +245,46 @@ int claim(struct router *router, const char *run_id, const char *address, bool s
     return answer(router);
 }
 
+int give_up(struct router *router, const char *run_id, const char *address)
+{
+    router_client_address_remove(router->client, run_id, address, on_done, router);
+    return answer(router);
+}
+
+static void on_open(void *user, const struct error *error, const struct network *network, const char *device)
+{
+    struct router *router = user;
+
+    if (!error) {
+        router->network = *network;
+        snprintf(router->device, sizeof router->device, "%s", device);
+    }
+    on_done(user, error);
+}
+
+int open_outside(struct router *router, const char *dut, unsigned prefix)
+{
+    router_client_open(router->client, dut, prefix, on_open, router);
+    return answer(router);
+}
+
+int allow(struct router *router, const char *network)
+{
+    struct network parsed;
+
+    assert_int_equal(network_parse(network, &parsed, NULL), 0);
+    router_client_allow(router->client, &parsed, on_done, router);
+    return answer(router);
+}
+
 void start_greeted(struct router *router)
 {
     start(router, &proper);
+    greet(router);
+}
+
+void greet(struct router *router)
+{
     router->loop = loop_new(NULL);
     router->client = router_client_new(router->loop, steal_fd(&router->socket), on_closed, router, NULL);
     assert_non_null(router->client);

@@ -39,9 +39,12 @@ struct router {
     int answered, closed;
     struct error *error; /* of the last answer */
     uint8_t mac[ROUTER_MAC_LENGTH];
+    struct network network; /* of the last answer to open_outside() */
+    char device[16];
 };
 
 struct start {
+    char *const *environment; /* NULL: this one's */
     uint64_t capabilities, namespaces;
     int type; /* of the socket */
     const char *argument;
@@ -50,6 +53,7 @@ extern const struct start proper;
 
 void start(struct router *router, const struct start *how);
 void start_greeted(struct router *router);
+void greet(struct router *router); /* one that was started in another way; our end becomes a client's */
 void stop(struct router *router);
 
 /* It has to end by itself, with that exit code and one line that holds those words. */
@@ -61,3 +65,7 @@ int add_pod(struct router *router, const char *run_id, const struct child *pod);
 int remove_pod(struct router *router, const char *run_id);
 int await_pod(struct router *router, const char *run_id);
 int claim(struct router *router, const char *run_id, const char *address, bool shared);
+int give_up(struct router *router, const char *run_id, const char *address);
+/* A device under test outside, and its network (the length of its part, 0: the router's choice). */
+int open_outside(struct router *router, const char *dut, unsigned prefix);
+int allow(struct router *router, const char *network);
