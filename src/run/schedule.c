@@ -11,6 +11,7 @@ struct slot {
     struct schedule *schedule;
     struct test_run *run; /* NULL: free */
     struct turn turn;
+    size_t together; /* tests that ran at once, at most, while this one did */
 };
 
 struct schedule {
@@ -40,17 +41,17 @@ static bool take_turn(struct schedule *schedule, struct turn *ret_turn)
     return true;
 }
 
-/* The test goes back into the line. With no other one running there is nothing to wait for: then it counts as
- * it ended, NOT READY. */
+/* The test goes back into the line. If no other one has run beside it there is nothing to wait for: then it
+ * counts as it ended, NOT READY. */
 static bool put_back(struct schedule *schedule, const struct slot *slot, const struct test_result *result)
 {
-    if (!schedule->running || schedule->stopped)
+    if (slot->together == 1 || schedule->stopped)
         return false;
     if (!schedule->narrowed)
         fprintf(stderr, "sippod: no room for %zu tests at once, fewer are run from here on: %s\n",
-                schedule->running + 1, result->reason);
+                slot->together, result->reason);
     schedule->narrowed = true;
-    schedule->window = schedule->running;
+    schedule->window = schedule->running ? schedule->running : 1;
     schedule->waiting[schedule->waiting_count++] = slot->turn;
     return true;
 }
@@ -85,6 +86,13 @@ static struct slot *free_slot(struct schedule *schedule)
     return slot;
 }
 
+static void count_together(struct schedule *schedule)
+{
+    for (size_t i = 0; i < schedule->options.jobs; i++)
+        if (schedule->slots[i].together < schedule->running)
+            schedule->slots[i].together = schedule->running;
+}
+
 static void fill(void *user)
 {
     struct schedule *schedule = user;
@@ -95,8 +103,10 @@ static void fill(void *user)
         struct slot *slot = free_slot(schedule);
 
         slot->turn = turn;
+        slot->together = 1;
         slot->run = test_run_start(schedule->turns->context, turn.test, turn.index, &callbacks, slot);
         schedule->running++;
+        count_together(schedule);
     }
     if (!schedule->running)
         schedule->ended(schedule->user);
