@@ -168,61 +168,7 @@ static void unlink_address(struct address *address)
     address->pod->address_count--;
 }
 
-static struct address *new_address(struct pod *pod, const struct router_request *request)
-{
-    struct address *address = memory_new(sizeof *address);
-
-    *address = (struct address){.pod = pod, .shared = request->shared};
-    memcpy(address->bytes, request->network.bytes, sizeof address->bytes);
-    (void)inet_ntop(AF_INET, address->bytes, address->text, sizeof address->text); /* it is long enough */
-    return address;
-}
-
-/* It is the pod's now; outside it may still be somebody else's, which takes a while to find out. */
-static int take(struct router *router, struct address *address, uint32_t serial, struct error **ret)
-{
-    struct pod *pod = address->pod;
-    int result;
-
-    address->next = pod->addresses;
-    pod->addresses = address;
-    pod->address_count++;
-    if (!router->outside)
-        return 0;
-    result = outside_claim(router, address, ret);
-    address->probed = result > 0;
-    address->serial = serial;
-    return result;
-}
-
-static bool is_address(const struct network *network)
-{
-    return network->family == AF_INET && network->prefix == 32;
-}
-
-int addresses_claim(struct router *router, const struct router_request *request, struct error **ret)
-{
-    struct pod *pod = links_find_pod(router, request->run_id, ret);
-    struct address *address;
-    int result;
-
-    if (!pod)
-        return -1;
-    if (!is_address(&request->network))
-        return error_set(ret, ERROR_INPUT, "addresses of pods are single IPv4 addresses");
-    address = new_address(pod, request);
-    if (claim(router, address, ret) < 0) {
-        error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
-        free(address);
-        return -1;
-    }
-    result = take(router, address, request->serial, ret);
-    if (result < 0) {
-        error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
-        addresses_drop(router, address, NULL);
-    }
-    return result;
-}
+/* ---- giving up ---- */
 
 static void undo(struct router *router, const struct address *address)
 {
@@ -235,13 +181,13 @@ static void undo(struct router *router, const struct address *address)
 }
 
 /* That the veth is gone, and its routes with it, is no failure. */
-void addresses_drop(struct router *router, struct address *address, const struct error *why)
+static void drop(struct router *router, struct address *address, const struct error *why)
 {
     cleanup_error struct error *given_up = NULL;
 
     error_set(&given_up, ERROR_FAILED, "address %s: it was given up before", address->text);
     if (address->probed)
-        requests_answer(router, ROUTER_ADDRESS_ADD, address->serial, why ? why : given_up);
+        reply_later(router, ROUTER_ADDRESS_ADD, address->serial, why ? why : given_up);
     if (router->outside)
         outside_release(router, address);
     if (router_raise(CAP_NET_ADMIN, NULL) == 0) {
@@ -252,16 +198,80 @@ void addresses_drop(struct router *router, struct address *address, const struct
     free(address);
 }
 
-int addresses_remove(struct router *router, const struct router_request *request, struct error **ret)
+/* ---- claiming ---- */
+
+/* It is known whether somebody else outside has it (NULL: nobody). */
+static void on_claimed(void *user, const struct error *error)
 {
-    struct pod *pod = links_find_pod(router, request->run_id, ret);
-    struct address *address = pod ? pod->addresses : NULL;
+    struct address *address = user;
+    struct router *router = address->pod->router;
+
+    if (error) {
+        drop(router, address, error);
+        return;
+    }
+    address->probed = false;
+    reply_later(router, ROUTER_ADDRESS_ADD, address->serial, NULL);
+}
+
+static struct address *new_address(struct pod *pod, const struct router_request *request)
+{
+    struct address *address = memory_new(sizeof *address);
+
+    *address = (struct address){.pod = pod, .shared = request->shared};
+    memcpy(address->bytes, request->network.bytes, sizeof address->bytes);
+    (void)inet_ntop(AF_INET, address->bytes, address->text, sizeof address->text); /* it is long enough */
+    return address;
+}
+
+/* It is the pod's now; outside it may still be somebody else's, which takes a while to find out. */
+static int take(struct router *router, struct address *address, uint32_t serial)
+{
+    struct pod *pod = address->pod;
+    int result;
+
+    address->next = pod->addresses;
+    pod->addresses = address;
+    pod->address_count++;
+    if (!router->outside)
+        return 0;
+    result = outside_claim(router, address, on_claimed);
+    address->probed = result > 0;
+    address->serial = serial;
+    return result;
+}
+
+static bool is_address(const struct network *network)
+{
+    return network->family == AF_INET && network->prefix == 32;
+}
+
+int addresses_claim(struct router *router, struct pod *pod, const struct router_request *request,
+                    struct error **ret)
+{
+    struct address *address;
+
+    if (!is_address(&request->network))
+        return error_set(ret, ERROR_INPUT, "addresses of pods are single IPv4 addresses");
+    address = new_address(pod, request);
+    if (claim(router, address, ret) < 0) {
+        error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
+        free(address);
+        return -1;
+    }
+    return take(router, address, request->serial);
+}
+
+int addresses_remove(struct router *router, struct pod *pod, const struct router_request *request,
+                     struct error **ret)
+{
+    struct address *address = pod->addresses;
 
     while (address && memcmp(address->bytes, request->network.bytes, sizeof address->bytes) != 0)
         address = address->next;
     if (!address || !is_address(&request->network))
-        return pod ? error_set(ret, ERROR_INPUT, "pod %s has no such address", pod->run_id) : -1;
-    addresses_drop(router, address, NULL);
+        return error_set(ret, ERROR_INPUT, "pod %s has no such address", pod->run_id);
+    drop(router, address, NULL);
     return 0;
 }
 
@@ -270,7 +280,7 @@ void addresses_release(struct router *router, struct pod *pod)
     const struct route_rule from = rule_from(pod);
 
     while (pod->addresses)
-        addresses_drop(router, pod->addresses, NULL);
+        drop(router, pod->addresses, NULL);
     if (pod->shared && router_raise(CAP_NET_ADMIN, NULL) == 0) {
         (void)route_rule_delete(router->nl, &from, NULL);
         router_lower();

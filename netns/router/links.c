@@ -57,22 +57,6 @@ static int check_namespace(int netns, struct error **ret)
     return 0;
 }
 
-/* Should: hold a capability for a few calls. Mustn't: go on with it raised. */
-int router_raise(uint64_t capability, struct error **ret)
-{
-    return capabilities_raise(CAPABILITY(capability), ret);
-}
-
-void router_lower(void)
-{
-    cleanup_error struct error *error = NULL;
-
-    if (capabilities_lower(&error) == 0)
-        return;
-    fprintf(stderr, "sippod-router: %s\n", error_text(error));
-    _exit(ERROR_FAILED);
-}
-
 /* On the host's network nothing gets through before the addresses of the pod are known. */
 static int add_guarded(struct router *router, const struct pod *pod, const struct link_veth *veth,
                        uint8_t ret_mac[ROUTER_MAC_LENGTH], uint8_t ret_inner_mac[ROUTER_MAC_LENGTH],
@@ -157,19 +141,14 @@ static void forget(struct router *router, struct pod **place)
     free(pod);
 }
 
-int links_remove_pod(struct router *router, const char *run_id, struct error **ret)
+void links_remove_pod(struct router *router, struct pod *pod)
 {
-    if (!links_find_pod(router, run_id, ret))
-        return -1;
-    forget(router, find_place(router, run_id));
-    return 0;
+    forget(router, find_place(router, pod->run_id));
 }
 
-int links_await_pod(struct router *router, const char *run_id, struct error **ret)
+int links_await_pod(struct router *router, struct pod *pod, struct error **ret)
 {
-    struct pod *pod = links_find_pod(router, run_id, ret);
-
-    if (!pod || (router->outside && outside_commit(router, pod, ret) < 0))
+    if (router->outside && outside_commit(router, pod, ret) < 0)
         return -1;
     return link_await_up(router->nl, pod->veth, UP_MS, ret);
 }
@@ -180,4 +159,6 @@ void links_undo_all(struct router *router)
 {
     while (router->pods)
         forget(router, &router->pods);
+    if (router->outside)
+        outside_await_links(router);
 }

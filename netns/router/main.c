@@ -221,7 +221,7 @@ const char *__asan_default_options(void)
 static int fail(const struct router *router, const struct error *error)
 {
     if (router->socket >= 0)
-        requests_farewell((struct router *)router, error);
+        reply_farewell((struct router *)router, error);
     else
         fprintf(stderr, "sippod-router: %s\n", error_text(error));
     return (int)error->code;

@@ -293,7 +293,6 @@ void outside_close(struct router *router)
     if (!outside)
         return;
     arp_close(outside->arp);
-    outside_await_links(router);
     if (outside->lock >= 0 && router_raise(CAP_NET_ADMIN, NULL) == 0) {
         (void)forwarding_unlock(router->nl, outside->lock, NULL); /* what is left, the next run restores */
         router_lower();

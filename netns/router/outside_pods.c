@@ -170,27 +170,26 @@ static void conflict(const struct address *address, const uint8_t mac[ROUTER_MAC
 static void on_probed(void *user, const uint8_t *mac)
 {
     struct address *address = user;
-    struct router *router = address->pod->router;
+    const struct outside *outside = address->pod->router->outside;
     cleanup_error struct error *error = NULL;
     uint8_t next[4];
 
     if (mac) {
         conflict(address, mac, &error);
-        addresses_drop(router, address, error);
-        return;
+    } else {
+        (void)inet_pton(AF_INET, outside->next, next); /* it was printed */
+        arp_announce(outside->arp, address->bytes, next);
     }
-    (void)inet_pton(AF_INET, router->outside->next, next); /* it was printed */
-    arp_announce(router->outside->arp, address->bytes, next);
-    address->probed = false;
-    requests_answer(router, ROUTER_ADDRESS_ADD, address->serial, NULL);
+    address->claimed(address, error);
 }
 
-int outside_claim(struct router *router, struct address *address, struct error **ret)
+int outside_claim(struct router *router, struct address *address,
+                  void (*claimed)(void *user, const struct error *error))
 {
-    (void)ret;
     set_alias(router, address->pod);
     if (!router->outside->arp)
         return 0;
+    address->claimed = claimed;
     arp_probe(router->outside->arp, address->bytes, on_probed, address);
     return 1;
 }

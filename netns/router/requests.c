@@ -42,33 +42,43 @@ static int handle_pod_add(struct router *router, const struct router_request *re
 static int handle_pod_remove(struct router *router, const struct router_request *request, int fd,
                              struct router_reply *reply, struct error **ret)
 {
+    struct pod *pod = links_find_pod(router, request->run_id, ret);
+
     (void)fd;
     (void)reply;
-    return links_remove_pod(router, request->run_id, ret);
+    if (pod)
+        links_remove_pod(router, pod);
+    return pod ? 0 : -1;
 }
 
 static int handle_pod_up(struct router *router, const struct router_request *request, int fd,
                          struct router_reply *reply, struct error **ret)
 {
+    struct pod *pod = links_find_pod(router, request->run_id, ret);
+
     (void)fd;
     (void)reply;
-    return links_await_pod(router, request->run_id, ret);
+    return pod ? links_await_pod(router, pod, ret) : -1;
 }
 
 static int handle_address_add(struct router *router, const struct router_request *request, int fd,
                               struct router_reply *reply, struct error **ret)
 {
+    struct pod *pod = links_find_pod(router, request->run_id, ret);
+
     (void)fd;
     (void)reply;
-    return addresses_claim(router, request, ret);
+    return pod ? addresses_claim(router, pod, request, ret) : -1;
 }
 
 static int handle_address_remove(struct router *router, const struct router_request *request, int fd,
                                  struct router_reply *reply, struct error **ret)
 {
+    struct pod *pod = links_find_pod(router, request->run_id, ret);
+
     (void)fd;
     (void)reply;
-    return addresses_remove(router, request, ret);
+    return pod ? addresses_remove(router, pod, request, ret) : -1;
 }
 
 static int handle_open(struct router *router, const struct router_request *request, int fd,
@@ -112,50 +122,6 @@ static int check(const struct router *router, const struct router_request *reque
     return 0;
 }
 
-static void end(struct router *router, struct error *failure)
-{
-    if (!router->failure)
-        router->failure = failure;
-    else
-        error_free(failure);
-    if (router->loop)
-        loop_quit(router->loop);
-}
-
-/* May wait until sippod reads: one that does not holds up nobody but itself. */
-static void send_reply(struct router *router, struct router_reply *reply, const struct error *error)
-{
-    uint8_t bytes[ROUTER_REPLY_LENGTH];
-    struct error *failure = NULL;
-
-    reply->version = ROUTER_PROTOCOL;
-    if (error) {
-        reply->status = error->code;
-        reply->sys = (uint32_t)error->sys;
-        snprintf(reply->text, sizeof reply->text, "%s", error_text(error));
-    }
-    router_reply_encode(reply, bytes);
-    if (socket_send(router->socket, bytes, sizeof bytes, -1) == 0)
-        return;
-    if (errno != EPIPE && errno != ECONNRESET)
-        error_sys(&failure, ERROR_FAILED, errno, "cannot answer");
-    end(router, failure);
-}
-
-void requests_answer(struct router *router, uint32_t type, uint32_t serial, const struct error *error)
-{
-    struct router_reply reply = {.type = type, .serial = serial};
-
-    send_reply(router, &reply, error);
-}
-
-void requests_farewell(struct router *router, const struct error *why)
-{
-    struct router_reply reply = {0};
-
-    send_reply(router, &reply, why);
-}
-
 static int serve(struct router *router, const struct router_request *request, int fd, struct error **ret)
 {
     struct router_reply reply = {.type = request->type, .serial = request->serial};
@@ -164,7 +130,7 @@ static int serve(struct router *router, const struct router_request *request, in
     if (check(router, request, fd >= 0, ret) < 0)
         return -1;
     if (table[request->type].handle(router, request, fd, &reply, &error) <= 0)
-        send_reply(router, &reply, error);
+        reply_send(router, &reply, error);
     return 0;
 }
 
@@ -196,7 +162,7 @@ static void on_request(void *user, uint32_t events)
 
     (void)events;
     if (receive(router, &failure) <= 0)
-        end(router, failure);
+        reply_failed(router, failure);
 }
 
 int requests_serve(struct router *router, struct error **ret)

@@ -30,8 +30,9 @@ struct address {
     char text[16]; /* "198.18.1.0" */
     uint8_t bytes[4];
     bool shared;
-    bool probed;     /* others are being asked for it: it is not the pod's yet */
-    uint32_t serial; /* of the request that is answered after that */
+    bool probed; /* others are being asked for it: it is not the pod's yet */
+    void (*claimed)(void *user, const struct error *error); /* tells that it is, or whose it is */
+    uint32_t serial;                                        /* of the request that is answered after that */
 };
 
 struct pod {
@@ -59,12 +60,17 @@ struct router {
 
 /* requests.c: serves until sippod closes the socket; returns 0 then, -1 if it sent what it must not. */
 int requests_serve(struct router *router, struct error **ret);
-/* Answers a request whose handler said that it would be answered later. */
-void requests_answer(struct router *router, uint32_t type, uint32_t serial, const struct error *error);
-/* Says why the router ends, unasked. */
-void requests_farewell(struct router *router, const struct error *why);
 
-/* The capability is held between these two only. A failure to lower it ends the router. */
+/* replies.c. With an error the reply tells that. */
+void reply_send(struct router *router, struct router_reply *reply, const struct error *error);
+/* To a request whose handler said that it would be answered later. */
+void reply_later(struct router *router, uint32_t type, uint32_t serial, const struct error *error);
+/* Says why the router ends, unasked. */
+void reply_farewell(struct router *router, const struct error *why);
+/* Ends the router; `failure` is taken, NULL: sippod has gone. */
+void reply_failed(struct router *router, struct error *failure);
+
+/* power.c: the capability is held between these two only. A failure to lower it ends the router. */
 int router_raise(uint64_t capability, struct error **ret);
 void router_lower(void);
 
@@ -72,16 +78,16 @@ void router_lower(void);
 struct pod *links_find_pod(struct router *router, const char *run_id, struct error **ret);
 int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                   struct error **ret);
-int links_remove_pod(struct router *router, const char *run_id, struct error **ret);
-int links_await_pod(struct router *router, const char *run_id, struct error **ret);
+void links_remove_pod(struct router *router, struct pod *pod);
+int links_await_pod(struct router *router, struct pod *pod, struct error **ret);
 void links_undo_all(struct router *router);
 
 /* addresses.c: what all addresses have in common, and those of pods that reach each other. Handlers return 0,
- * 1 if the request will be answered by requests_answer(), or -1. */
-int addresses_claim(struct router *router, const struct router_request *request, struct error **ret);
-int addresses_remove(struct router *router, const struct router_request *request, struct error **ret);
-/* It is no longer the pod's; `why` (NULL: any) answers its request, if that was not answered yet. */
-void addresses_drop(struct router *router, struct address *address, const struct error *why);
+ * 1 if the request will be answered by reply_later(), or -1. */
+int addresses_claim(struct router *router, struct pod *pod, const struct router_request *request,
+                    struct error **ret);
+int addresses_remove(struct router *router, struct pod *pod, const struct router_request *request,
+                     struct error **ret);
 void addresses_release(struct router *router, struct pod *pod); /* all of them */
 
 /* outside.c: what is outside, and how it is reached. */
@@ -95,8 +101,9 @@ unsigned outside_mtu(const struct router *router); /* of their links */
 char *outside_alias(const struct pod *pod);        /* of the link, says whose it is; to be freed */
 int outside_check_pod(struct router *router, struct error **ret); /* whether there may be one more */
 int outside_check(struct router *router, const struct address *address, struct error **ret);
-/* 0: the address is the pod's, 1: the answer to its request comes later. */
-int outside_claim(struct router *router, struct address *address, struct error **ret);
+/* 0: the address is the pod's, 1: claimed(address, error) will tell, unless it is released before. */
+int outside_claim(struct router *router, struct address *address,
+                  void (*claimed)(void *user, const struct error *error));
 void outside_release(struct router *router, struct address *address);
 int outside_commit(struct router *router, struct pod *pod, struct error **ret); /* from here on it sends */
 void outside_forget(struct router *router, struct pod *pod);
