@@ -1,146 +1,26 @@
 #include "netns/forwarding.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <string.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include "netns/link.h"
-#include "src/base/file.h"
-#include "src/base/memory.h"
-
-#define FOLDER  "/proc/sys/net/ipv4/conf"
-#define OURS    198
-#define WAIT_MS 2000
-#define STEP_MS 10
-
-/* The number in its file; -1 on failure. */
-static long flag_of(const char *device, struct error **ret)
-{
-    cleanup_free char *path = text_format(FOLDER "/%s/forwarding", device);
-    cleanup_free char *text = NULL;
-    size_t length;
-    long value;
-
-    if (file_read(AT_FDCWD, path, 32, &text, &length, ret) < 0)
-        return -1;
-    text[strcspn(text, "\n")] = '\0';
-    if (!text_number(text, 0, 1L << 31, &value))
-        return error_set(ret, ERROR_FAILED, "%s: \"%s\" is no number", path, text);
-    return value;
-}
-
-int forwarding_is_on(const char *device, struct error **ret)
-{
-    long value = flag_of(device, ret);
-
-    return value < 0 ? -1 : value > 0;
-}
 
 int forwarding_turn_on(struct netlink *nl, const char *device, struct error **ret)
 {
     int on = forwarding_is_on(device, ret);
 
-    return on ? (on < 0 ? -1 : 0) : link_set_forwarding(nl, device, OURS, ret);
+    return on ? (on < 0 ? -1 : 0) : link_set_forwarding(nl, device, FORWARDING_OURS, ret);
 }
 
-/* ---- the lock ---- */
-
-static int try_lock(int file, int how)
+static int set_by_netlink(void *user, const char *device, unsigned value, struct error **ret)
 {
-    int result;
-
-    do
-        result = flock(file, how | LOCK_NB);
-    while (result < 0 && errno == EINTR);
-    return result;
-}
-
-static int open_file(int file, struct error **ret)
-{
-    if (file < 0 && (file = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0)
-        return error_sys(ret, ERROR_FAILED, errno, "cannot open the network namespace");
-    return file;
-}
-
-/* There is no event for a lock that becomes free but to block. It is held exclusively for a moment only,
- * unless somebody means harm. */
-int forwarding_lock(int file, struct error **ret)
-{
-    int lock = open_file(file, ret);
-
-    if (lock < 0)
-        return -1;
-    for (int waited = 0; try_lock(lock, LOCK_SH) < 0; waited += STEP_MS) {
-        if (errno == EWOULDBLOCK && waited < WAIT_MS) {
-            (void)poll(NULL, 0, STEP_MS);
-            continue;
-        }
-        error_sys(ret, ERROR_HOST, errno, "cannot lock %s, which another process holds (lslocks shows which)",
-                  file < 0 ? "the network namespace" : "policy.conf");
-        if (file < 0)
-            close(lock);
-        return -1;
-    }
-    return lock;
-}
-
-/* ---- restoring ---- */
-
-int forwarding_list(struct strings *ret_devices, struct error **ret)
-{
-    DIR *folder = opendir(FOLDER);
-    struct dirent *entry;
-
-    if (!folder)
-        return error_sys(ret, ERROR_FAILED, errno, "cannot list " FOLDER);
-    while ((entry = readdir(folder)))
-        if (*entry->d_name != '.' && flag_of(entry->d_name, NULL) == OURS) /* a device may just have gone */
-            strings_add(ret_devices, entry->d_name);
-    closedir(folder);
-    return 0;
-}
-
-static int restore_all(struct netlink *nl, struct strings *devices, struct error **ret)
-{
-    int result = 0;
-
-    if (forwarding_list(devices, ret) < 0)
-        return -1;
-    for (size_t i = 0; i < devices->count; i++)
-        if (link_set_forwarding(nl, devices->list[i], 0, result < 0 ? NULL : ret) < 0)
-            result = -1;
-    return result;
+    return link_set_forwarding(user, device, value, ret);
 }
 
 /* Back first, then for oneself: of two that end at the same moment one at least gets it. */
 int forwarding_unlock(struct netlink *nl, int lock, struct error **ret)
 {
-    cleanup_strings struct strings devices = {0};
-    int result = 0;
+    cleanup_strings struct strings restored = {0};
 
     (void)flock(lock, LOCK_UN);
-    if (try_lock(lock, LOCK_EX) < 0)
-        return 0;
-    result = restore_all(nl, &devices, ret);
-    (void)flock(lock, LOCK_UN);
-    return result;
-}
-
-int forwarding_restore(struct netlink *nl, int file, struct strings *ret_devices, struct error **ret)
-{
-    int lock = open_file(file, ret), result = 0;
-
-    if (lock < 0)
-        return -1;
-    if (try_lock(lock, LOCK_EX) == 0) {
-        result = restore_all(nl, ret_devices, ret);
-        (void)flock(lock, LOCK_UN);
-    }
-    if (file < 0)
-        close(lock);
-    return result;
+    return forwarding_restore(lock, set_by_netlink, nl, &restored, ret) < 0 ? -1 : 0;
 }

@@ -10,6 +10,8 @@
 #include "src/base/error.h"
 #include "src/base/text.h"
 
+#define FORWARDING_OURS 198
+
 /* The lock (flock(2)) is on `file`, or with -1 on the caller's network namespace, which is opened then.
  * Returns the descriptor, which is held shared; -1 on failure, after two seconds if somebody holds it
  * exclusively. It counts as `file`'s, as far as closing goes. */
@@ -27,5 +29,16 @@ int forwarding_turn_on(struct netlink *nl, const char *device, struct error **re
 /* The devices whose flag is 198. With the exclusive lock in hand these are left by killed runs. */
 int forwarding_list(struct strings *ret_devices, struct error **ret);
 
-/* Restores them, unless there are runs that hold the lock; *ret_devices are those that were. */
-int forwarding_restore(struct netlink *nl, int file, struct strings *ret_devices, struct error **ret);
+/* Whether there are runs that hold the lock: 1, 0, or -1 on failure. It is taken for a moment. */
+int forwarding_in_use(int file, struct error **ret);
+
+/* Sets the flag of a device. */
+typedef int forwarding_set(void *user, const char *device, unsigned value, struct error **ret);
+
+/* One that writes to /proc/sys; `user` is not used. */
+int forwarding_set_by_proc(void *user, const char *device, unsigned value, struct error **ret);
+
+/* Restores those that are 198; *ret_restored are those. Returns 1, and does nothing, if there are runs that
+ * hold the lock. */
+int forwarding_restore(int file, forwarding_set *set, void *user, struct strings *ret_restored,
+                       struct error **ret);

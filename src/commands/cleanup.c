@@ -1,6 +1,11 @@
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "netns/forwarding.h"
+#include "netns/router/policy.h"
+#include "src/base/memory.h"
 #include "src/cli.h"
 #include "src/run/folder.h"
 
@@ -11,8 +16,10 @@ static const char usage[] =
     "\n"
     "Removes what killed runs have left in results folders (default: " DEFAULT_RESULTS
     "): run folders that no\n"
-    "results.json tells of. Nothing else can be left of a killed run. A folder that a live run uses is not\n"
-    "touched.\n";
+    "results.json tells of. A folder that a live run uses is not touched.\n"
+    "\n"
+    "Called by root, it also turns off the forwarding of network devices that killed runs with a device\n"
+    "under test outside have left on, unless one is under way. Nothing else can be left of a killed run.\n";
 
 static int clean_up(const char *path)
 {
@@ -31,6 +38,45 @@ static int clean_up(const char *path)
     return 0;
 }
 
+static int turn_off(struct error **ret)
+{
+    cleanup_fd int policy = open(POLICY_PATH, O_RDONLY | O_CLOEXEC); /* where there is one, that is locked */
+    cleanup_strings struct strings restored = {0};
+    int result = forwarding_restore(policy, forwarding_set_by_proc, NULL, &restored, ret);
+
+    for (size_t i = 0; i < restored.count; i++)
+        printf("%s: forwarding turned off\n", restored.list[i]);
+    if (result > 0)
+        printf("forwarding: in use by a live run, left alone\n");
+    return result < 0 ? -1 : 0;
+}
+
+/* Whoever may not turn it off is told who may. Nothing is said where nothing is left. */
+static int clean_up_forwarding(void)
+{
+    cleanup_strings struct strings devices = {0};
+    cleanup_error struct error *error = NULL;
+
+    if (forwarding_list(&devices, &error) == 0) {
+        if (!devices.count || (geteuid() == 0 && turn_off(&error) == 0))
+            return 0;
+        if (geteuid() != 0) {
+            for (size_t i = 0; i < devices.count; i++)
+                printf("%s: sippod turned its forwarding on; unless a run is under way, root turns it off: "
+                       "sudo sippod cleanup\n",
+                       devices.list[i]);
+            return 0;
+        }
+    }
+    fprintf(stderr, "sippod: %s\n", error_text(error));
+    return (int)error->code;
+}
+
+static int worse(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 int command_cleanup_main(int argc, char **argv)
 {
     static const struct option options[] = {{.name = "help", .has_arg = no_argument, .val = 'h'}, {0}};
@@ -43,13 +89,10 @@ int command_cleanup_main(int argc, char **argv)
         fputs(usage, stdout);
         return 0;
     }
+    worst = clean_up_forwarding();
     if (optind == argc)
-        return clean_up(DEFAULT_RESULTS);
-    for (; optind < argc; optind++) {
-        int code = clean_up(argv[optind]);
-
-        if (code > worst)
-            worst = code;
-    }
+        return worse(worst, clean_up(DEFAULT_RESULTS));
+    for (; optind < argc; optind++)
+        worst = worse(worst, clean_up(argv[optind]));
     return worst;
 }

@@ -10,6 +10,7 @@
 #include "src/doctor/ask.h"
 #include "src/doctor/leftovers.h"
 #include "src/doctor/limits.h"
+#include "src/doctor/outside.h"
 #include "src/doctor/programs.h"
 #include "src/doctor/sipp.h"
 #include "src/doctor/trial.h"
@@ -114,7 +115,8 @@ static void check_modes(struct doctor *doctor)
     struct mode_finding *modes = doctor->diagnosis->modes;
 
     check_root(host, &modes[MODE_ROOT]);
-    modes[MODE_CAPABILITIES].why = programs_why_no_capabilities(&host->programs);
+    check_outside(&host->programs, first_bad(host, &host->tried), &modes[MODE_CAPABILITIES],
+                  &doctor->diagnosis->findings);
     if (geteuid() == 0)
         check_ordinary(doctor, &modes[MODE_ROOTLESS]);
     else

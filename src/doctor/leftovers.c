@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "netns/forwarding.h"
+#include "netns/router/policy.h"
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
@@ -100,12 +102,31 @@ static void check_devices(struct findings *findings)
                   "network device%s %s", count == 1 ? "" : "s", (char *)names.data);
 }
 
+/* Only the lock tells them from those of a run under way; who cannot have it does not know. */
+static void check_forwarding(struct findings *findings)
+{
+    cleanup_fd int policy = open(POLICY_PATH, O_RDONLY | O_CLOEXEC);
+    bool unknown = policy < 0 && errno != ENOENT;
+    cleanup_strings struct strings devices = {0};
+
+    if (forwarding_list(&devices, NULL) < 0 || !devices.count ||
+        (!unknown && forwarding_in_use(policy, NULL) != 0))
+        return;
+    for (size_t i = 0; i < devices.count; i++)
+        findings_addf(findings, FINDING_WARNING, ID,
+                      unknown ? "a killed run left it so, unless one is under way"
+                              : "a killed run left it so",
+                      "sudo sippod cleanup", "%s forwards packets (net.ipv4.conf.%s.forwarding is %d)",
+                      devices.list[i], devices.list[i], FORWARDING_OURS);
+}
+
 void check_leftovers(const char *results, struct findings *findings)
 {
     size_t before = findings->count;
 
     check_folders(results, findings);
     check_devices(findings);
+    check_forwarding(findings);
     if (findings->count == before)
         findings_addf(findings, FINDING_OK, ID, NULL, NULL, "none of killed runs");
 }

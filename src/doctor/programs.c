@@ -13,9 +13,8 @@
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
-#define NEEDED      CAPABILITY(CAP_NET_ADMIN)          /* the router does not start without it … */
-#define EXPECTED    (NEEDED | CAPABILITY(CAP_NET_RAW)) /* … nor with more than these */
-#define POLICY_FILE "/etc/sippod/policy.conf"
+#define NEEDED   CAPABILITY(CAP_NET_ADMIN)          /* the router does not start without it … */
+#define EXPECTED (NEEDED | CAPABILITY(CAP_NET_RAW)) /* … nor with more than these */
 
 #define ID    "programs"
 #define MEANS "sippod cannot do without: no test can be run"
@@ -116,13 +115,4 @@ void programs_free(struct programs *programs)
 {
     free(programs->router);
     close_fd(&programs->router_fd);
-}
-
-char *programs_why_no_capabilities(const struct programs *programs)
-{
-    const char *policy = access(POLICY_FILE, F_OK) == 0 ? POLICY_FILE " is there" : "no " POLICY_FILE;
-    cleanup_free char *names = programs->has_capabilities ? capabilities_text(programs->capabilities) : NULL;
-
-    return text_format("comes with a later version (sippod-router has %s%s; %s)",
-                       names ? "the file capabilities " : "no file capabilities", names ? names : "", policy);
 }

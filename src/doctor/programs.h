@@ -18,6 +18,3 @@ void programs_free(struct programs *programs);
 
 /* The permitted set in a security.capability attribute; false if it does not read. */
 bool capabilities_of_attribute(const void *bytes, size_t length, uint64_t *ret_set);
-
-/* Why the mode of file capabilities does not work; the caller frees it. */
-char *programs_why_no_capabilities(const struct programs *programs);

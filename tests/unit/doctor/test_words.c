@@ -17,6 +17,7 @@
 #include "src/doctor/ask.h"
 #include "src/doctor/leftovers.h"
 #include "src/doctor/limits.h"
+#include "src/doctor/outside.h"
 #include "src/doctor/programs.h"
 #include "src/doctor/sipp.h"
 #include "src/doctor/trial.h"
@@ -208,13 +209,43 @@ static void test_first_line(void **state)
     assert_string_equal(none, "it printed nothing");
 }
 
+#define DROPPING "\t\ttype filter hook forward priority filter; policy drop;\n"
+
+static struct firewall_chain firewall(const char *rules, char **ret_text)
+{
+    *ret_text = text_format("table ip nat {\n\tchain PREROUTING {\n"
+                            "\t\ttype nat hook prerouting priority dstnat; policy drop;\n\t}\n}\n"
+                            "table ip filter {\n\tchain DOCKER {\n\t}\n\n\tchain FORWARD {\n%s\t}\n\n"
+                            "\tchain INPUT {\n\t\tiifname \"sipp-*\" drop\n\t}\n}\n",
+                            rules);
+    return firewall_dropping(*ret_text);
+}
+
+static void test_firewall(void **state)
+{
+    cleanup_free char *a = NULL, *b = NULL, *c = NULL;
+    const struct firewall_chain found = firewall(DROPPING "\t\tcounter jump DOCKER\n", &a);
+
+    (void)state;
+    assert_string_equal(found.family, "ip");
+    assert_string_equal(found.table, "filter");
+    assert_string_equal(found.chain, "FORWARD");
+    assert_null(firewall(DROPPING "\t\tiifname \"sipp-*\" accept\n", &b).chain);
+    assert_null(firewall("\t\ttype filter hook forward priority filter; policy accept;\n", &c).chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sipp_versions), cmocka_unit_test(test_sipp_without_version),
-        cmocka_unit_test(test_sipp_findings), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_explanations),  cmocka_unit_test(test_device_names),
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_file_capabilities),
+        cmocka_unit_test(test_firewall),
+        cmocka_unit_test(test_sipp_versions),
+        cmocka_unit_test(test_sipp_without_version),
+        cmocka_unit_test(test_sipp_findings),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_explanations),
+        cmocka_unit_test(test_device_names),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_file_capabilities),
         cmocka_unit_test(test_first_line),
     };
 

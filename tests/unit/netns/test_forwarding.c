@@ -93,7 +93,7 @@ static void test_the_last(void **state)
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
     assert_int_equal(forwarding_unlock(nl, first, NULL), 0);
     assert_forwarding("lo", "198\n");
-    assert_int_equal(forwarding_restore(nl, asker, &restored, NULL), 0);
+    assert_int_equal(forwarding_restore(asker, forwarding_set_by_proc, NULL, &restored, NULL), 1);
     assert_int_equal(restored.count, 0);
     assert_forwarding("lo", "198\n");
     assert_int_equal(forwarding_unlock(nl, second, NULL), 0);
@@ -108,11 +108,13 @@ static void test_namespace(void **state)
 
     (void)state;
     assert_true(lock >= 0);
+    assert_int_equal(forwarding_in_use(-1, NULL), 1);
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
-    assert_int_equal(forwarding_restore(nl, -1, &restored, NULL), 0);
+    assert_int_equal(forwarding_restore(-1, forwarding_set_by_proc, NULL, &restored, NULL), 1);
     assert_int_equal(restored.count, 0);
     assert_forwarding("lo", "198\n");
     assert_int_equal(forwarding_unlock(nl, lock, NULL), 0);
+    assert_int_equal(forwarding_in_use(-1, NULL), 0);
     assert_forwarding("lo", "0\n");
 }
 
@@ -127,7 +129,7 @@ static void test_left(void **state)
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
     close_fd(&killed);
     assert_forwarding("lo", "198\n");
-    assert_int_equal(forwarding_restore(nl, next, &restored, NULL), 0);
+    assert_int_equal(forwarding_restore(next, forwarding_set_by_proc, NULL, &restored, NULL), 0);
     assert_int_equal(restored.count, 1);
     assert_string_equal(restored.list[0], "lo");
     assert_forwarding("lo", "0\n");
