@@ -252,3 +252,23 @@ int neighbour_add(struct netlink *nl, const char *device, const char *address, c
     return result < 0 ? netlink_failed(nl, result, ret, "cannot add the neighbour %s on %s", address, device)
                       : 0;
 }
+
+int neighbour_delete(struct netlink *nl, const char *device, const char *address, struct error **ret)
+{
+    cleanup_address struct nl_addr *target = parse_address(address, -1, ret);
+    cleanup_neighbour struct rtnl_neigh *neighbour = NULL;
+    int index, result;
+
+    if (!target || link_index(nl, device, &index, ret) < 0)
+        return -1;
+    neighbour = rtnl_neigh_alloc();
+    if (!neighbour)
+        return no_memory(ret);
+    rtnl_neigh_set_ifindex(neighbour, index);
+    result = rtnl_neigh_set_dst(neighbour, target);
+    if (result == 0)
+        result = rtnl_neigh_delete(netlink_socket(nl), neighbour, 0);
+    return result < 0
+               ? netlink_failed(nl, result, ret, "cannot delete the neighbour %s on %s", address, device)
+               : 0;
+}

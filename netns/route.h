@@ -41,6 +41,7 @@ int route_rule_delete(struct netlink *nl, const struct route_rule *rule, struct 
 /* A permanent neighbour, in the place of one that is there for that address. */
 int neighbour_add(struct netlink *nl, const char *device, const char *address, const uint8_t mac[6],
                   struct error **ret);
+int neighbour_delete(struct netlink *nl, const char *device, const char *address, struct error **ret);
 
 /* How the kernel would send to an address now. */
 struct route_found {

@@ -1,8 +1,8 @@
 /* Addresses of pods. Each is a route of its own (/32) over its pod's veth, in a table to which the kernel
  * adds an address only once: two pods never share one.
  *
- * With a device under test outside that is the main table, and outside_claim.c has the rest. Otherwise it is
- * a table that holds nothing else, and nobody may reach anybody, unless it is said: it is looked up
+ * With a device under test outside nothing looks it up: there is a second route in the main table, and
+ * outside_pods.c has the rest. Otherwise nobody may reach anybody, unless it is said: the table is looked up
  *   - for packets that come in from a pod with a shared address (GLOBAL), to whichever pod, and
  *   - for packets that go to a shared address, from whichever pod.
  * There is no other rule and nothing in the main table, so that two tests have no way to each other. A pod
@@ -33,15 +33,24 @@
 #define METRIC         198  /* one for all: the kernel tells routes of different metrics apart */
 #define MOST_ADDRESSES 1024 /* of a pod */
 
-static struct route route_to(const struct router *router, const struct address *address)
+static struct route route_to(const struct address *address)
 {
     return (struct route){
         .destination = address->text,
         .device = address->pod->veth,
-        .table = router->outside ? 0 : TABLE,
+        .table = TABLE,
         .protocol = ROUTER_PROTOCOL_NUMBER,
-        .metric = router->outside ? METRIC : 0,
     };
+}
+
+/* The one of the host, when the device under test is outside. */
+static struct route main_route_to(const struct address *address)
+{
+    struct route route = route_to(address);
+
+    route.table = 0;
+    route.metric = METRIC;
+    return route;
 }
 
 static struct route_rule rule_from(const struct pod *pod)
@@ -113,7 +122,7 @@ static int start_routing(struct router *router, struct pod *pod, struct error **
 /* The route comes first: it is what makes the address the pod's. */
 static int add_address(struct router *router, struct pod *pod, struct address *address, struct error **ret)
 {
-    const struct route route = route_to(router, address);
+    const struct route route = route_to(address);
     cleanup_error struct error *error = NULL;
 
     if (start_routing(router, pod, ret) < 0)
@@ -151,10 +160,13 @@ static int claim(struct router *router, struct address *address, struct error **
     if (address->pod->address_count >= MOST_ADDRESSES)
         return error_set(ret, ERROR_HOST, "the pod has %d addresses already, which is the most",
                          MOST_ADDRESSES);
-    if (router_raise(CAP_NET_ADMIN, ret) < 0)
+    if ((router->outside && outside_reserve(router, address->pod, ret) < 0) ||
+        router_raise(CAP_NET_ADMIN, ret) < 0)
         return -1;
     result = add_address(router, address->pod, address, ret);
     router_lower();
+    if (result < 0 && router->outside)
+        outside_count(router, address->pod);
     return result;
 }
 
@@ -172,12 +184,21 @@ static void unlink_address(struct address *address)
 
 static void undo(struct router *router, const struct address *address)
 {
-    const struct route route = route_to(router, address);
+    const struct route route = route_to(address), main_route = main_route_to(address);
     const struct route_rule to = rule_to(address);
 
     (void)route_delete(router->nl, &route, NULL);
+    if (router->outside) { /* else it goes with the namespace */
+        (void)route_delete(router->nl, &main_route, NULL);
+        (void)neighbour_delete(router->nl, address->pod->veth, address->text, NULL);
+    }
     if (address->shared)
         (void)route_rule_delete(router->nl, &to, NULL);
+}
+
+static bool has_link(struct router *router, const struct pod *pod)
+{
+    return !router->outside || outside_check_link(router, pod, NULL) == 0;
 }
 
 /* That the veth is gone, and its routes with it, is no failure. */
@@ -190,7 +211,7 @@ static void drop(struct router *router, struct address *address, const struct er
         reply_later(router, ROUTER_ADDRESS_ADD, address->serial, why ? why : given_up);
     if (router->outside)
         outside_release(router, address);
-    if (router_raise(CAP_NET_ADMIN, NULL) == 0) {
+    if (has_link(router, address->pod) && router_raise(CAP_NET_ADMIN, NULL) == 0) {
         undo(router, address);
         router_lower();
     }
@@ -200,14 +221,30 @@ static void drop(struct router *router, struct address *address, const struct er
 
 /* ---- claiming ---- */
 
+/* From here on the host sends to the pod what is for its address. */
+static int route_on_host(struct router *router, const struct address *address, struct error **ret)
+{
+    const struct route route = main_route_to(address);
+    int result;
+
+    if (outside_check_link(router, address->pod, ret) < 0 || router_raise(CAP_NET_ADMIN, ret) < 0)
+        return -1;
+    result = route_add(router->nl, &route, ret);
+    router_lower();
+    return result;
+}
+
 /* It is known whether somebody else outside has it (NULL: nobody). */
 static void on_claimed(void *user, const struct error *error)
 {
     struct address *address = user;
     struct router *router = address->pod->router;
+    cleanup_error struct error *failure = NULL;
+    struct pod *pod = address->pod;
 
-    if (error) {
-        drop(router, address, error);
+    if (error || route_on_host(router, address, &failure) < 0) {
+        drop(router, address, error ? error : failure);
+        outside_count(router, pod);
         return;
     }
     address->probed = false;
@@ -225,7 +262,7 @@ static struct address *new_address(struct pod *pod, const struct router_request 
 }
 
 /* It is the pod's now; outside it may still be somebody else's, which takes a while to find out. */
-static int take(struct router *router, struct address *address, uint32_t serial)
+static int take(struct router *router, struct address *address, uint32_t serial, struct error **ret)
 {
     struct pod *pod = address->pod;
     int result;
@@ -238,7 +275,12 @@ static int take(struct router *router, struct address *address, uint32_t serial)
     result = outside_claim(router, address, on_claimed);
     address->probed = result > 0;
     address->serial = serial;
-    return result;
+    if (result > 0 || route_on_host(router, address, ret) == 0)
+        return result;
+    error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
+    drop(router, address, NULL);
+    outside_count(router, pod);
+    return -1;
 }
 
 static bool is_address(const struct network *network)
@@ -259,7 +301,7 @@ int addresses_claim(struct router *router, struct pod *pod, const struct router_
         free(address);
         return -1;
     }
-    return take(router, address, request->serial);
+    return take(router, address, request->serial, ret);
 }
 
 int addresses_remove(struct router *router, struct pod *pod, const struct router_request *request,
@@ -272,6 +314,8 @@ int addresses_remove(struct router *router, struct pod *pod, const struct router
     if (!address || !is_address(&request->network))
         return error_set(ret, ERROR_INPUT, "pod %s has no such address", pod->run_id);
     drop(router, address, NULL);
+    if (router->outside)
+        outside_count(router, pod);
     return 0;
 }
 

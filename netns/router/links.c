@@ -58,14 +58,15 @@ static int check_namespace(int netns, struct error **ret)
 }
 
 /* On the host's network nothing gets through before the addresses of the pod are known. */
-static int add_guarded(struct router *router, const struct pod *pod, const struct link_veth *veth,
+static int add_guarded(struct router *router, struct pod *pod, const struct link_veth *veth,
                        uint8_t ret_mac[ROUTER_MAC_LENGTH], uint8_t ret_inner_mac[ROUTER_MAC_LENGTH],
                        struct error **ret)
 {
     if (link_add_veth(router->nl, veth, ret_mac, ret_inner_mac, ret) < 0)
         return -1;
     if (filter_close(router->nl, pod->veth, ret) == 0 &&
-        link_check_sources(router->nl, pod->veth, ret) == 0 && link_up(router->nl, pod->veth, ret) == 0)
+        link_check_sources(router->nl, pod->veth, ret) == 0 && link_up(router->nl, pod->veth, ret) == 0 &&
+        link_index(router->nl, pod->veth, &pod->index, ret) == 0 && outside_check_pods(router, ret) == 0)
         return 0;
     (void)link_delete(router->nl, pod->veth, NULL); /* the first error is the one to tell */
     return -1;
@@ -74,7 +75,7 @@ static int add_guarded(struct router *router, const struct pod *pod, const struc
 static int connect_pod(struct router *router, struct pod *pod, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],
                        struct error **ret)
 {
-    cleanup_free char *alias = outside_alias(pod);
+    cleanup_free char *alias = outside_alias(0);
     struct link_veth veth = {.outer = pod->veth, .inner = "eth0", .netns = netns};
     int result;
 
@@ -106,9 +107,7 @@ static int check_pod(struct router *router, const char *run_id, int netns, struc
         return error_set(ret, ERROR_HOST,
                          "without a device under test outside, the router works only in a network namespace "
                          "of its own");
-    if (check_namespace(netns, ret) < 0)
-        return -1;
-    return router->outside ? outside_check_pod(router, ret) : 0;
+    return check_namespace(netns, ret);
 }
 
 int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t ret_mac[ROUTER_MAC_LENGTH],

@@ -1,8 +1,9 @@
 /* Pods that reach a device under test outside.
  *
- * An address is claimed by the route to it, in the host's main table and with one metric for all, which the
- * kernel adds only once, whoever asks: that is the lock between all runs of all users here. Others on the
- * network are then asked by ARP whether they have it (RFC 5227), and answered from then on.
+ * An address is claimed by a route to it in a table that is for that only, to which the kernel adds it only
+ * once, whoever asks: that is the lock between all runs of all users here. Others on the network are then
+ * asked by ARP whether they have it (RFC 5227), and answered from then on. The route that is used, in the
+ * host's main table, comes after that: asking for an address must not cut off whoever has it.
  *
  * What a pod sends and gets is filtered at its link from the moment that there is one: nothing passes before
  * POD_UP, and then only between its own addresses and what is allowed. So forwarding can be left to the
@@ -32,71 +33,133 @@ unsigned outside_mtu(const struct router *router)
     return router->outside->mtu;
 }
 
-char *outside_alias(const struct pod *pod)
+char *outside_alias(size_t addresses)
 {
-    return text_format(ALIAS, getuid(), pod->address_count);
+    return text_format(ALIAS, getuid(), addresses);
+}
+
+/* A pod's link goes when the pod's namespace does, without a word; then anybody may make one of that name. */
+int outside_check_link(struct router *router, const struct pod *pod, struct error **ret)
+{
+    int index;
+
+    if (link_index(router->nl, pod->veth, &index, ret) < 0)
+        return -1;
+    if (index != pod->index)
+        return error_sys(ret, ERROR_FAILED, ENODEV, "its link has gone");
+    return 0;
+}
+
+static int set_alias(struct router *router, const struct pod *pod, const char *alias, struct error **ret)
+{
+    int result;
+
+    if (outside_check_link(router, pod, ret) < 0 || router_raise(CAP_NET_ADMIN, ret) < 0)
+        return -1;
+    result = link_set_alias(router->nl, pod->veth, alias, ret);
+    router_lower();
+    return result;
 }
 
 /* ---- limits ---- */
 
+/* What is counted is there already: so of two runs at the same moment, one at least sees the other. A link
+ * counts until it has gone, which its user decides. */
 struct used {
     size_t pods, addresses;
+    struct strings gone; /* links of pods that were removed */
 };
 
 static void count(void *user, const char *name, const char *alias)
 {
     struct used *used = user;
-    size_t addresses;
+    size_t addresses = 0;
     unsigned uid;
-
     /* NOLINTNEXTLINE(cert-err34-c): written by routers only */
-    if (strncmp(name, "sipp-", 5) != 0 || sscanf(alias, ALIAS, &uid, &addresses) != 2 || uid != getuid())
+    int fields = sscanf(alias, ALIAS, &uid, &addresses);
+
+    if (strncmp(name, "sipp-", 5) != 0 || fields < 1 || uid != getuid())
         return;
     used->pods++;
     used->addresses += addresses;
+    if (fields < 2)
+        strings_add(&used->gone, name);
 }
 
-/* Runs that count at the same moment do not see each other: a limit may be passed by as many as there are
- * runs.
- */
 static int count_used(const struct router *router, struct used *used, struct error **ret)
 {
+    strings_free(&used->gone);
     *used = (struct used){0};
     return link_each_alias(router->nl, count, used, ret);
 }
 
-int outside_check_pod(struct router *router, struct error **ret)
+/* As many as needed: it takes a while. The caller has CAP_NET_ADMIN raised. */
+static void delete_gone(struct router *router, const struct used *used)
+{
+    size_t surplus = used->pods - router->outside->policy->max_pods;
+
+    for (size_t i = 0; i < used->gone.count && i < surplus; i++)
+        (void)link_delete(router->nl, used->gone.list[i], NULL); /* it may have gone by now */
+}
+
+/* The caller has CAP_NET_ADMIN raised. */
+int outside_check_pods(struct router *router, struct error **ret)
 {
     const struct policy *policy = router->outside->policy;
-    struct used used;
+    struct used used = {0};
+    int result;
 
     if (!policy)
         return 0;
-    if (count_used(router, &used, ret) < 0)
-        return -1;
-    if (used.pods >= policy->max_pods)
+    result = count_used(router, &used, ret);
+    if (result == 0 && used.pods > policy->max_pods && used.gone.count) {
+        delete_gone(router, &used);
+        result = count_used(router, &used, ret);
+    }
+    strings_free(&used.gone);
+    if (result == 0 && used.pods > policy->max_pods)
         return error_sys(ret, ERROR_HOST, EDQUOT,
                          "you have %zu pods on this network, and policy.conf says "
                          "max_pods_per_user = %u",
-                         used.pods, policy->max_pods);
-    return 0;
+                         used.pods - 1, policy->max_pods);
+    return result;
 }
 
-static int check_limit(struct router *router, struct error **ret)
+static int check_addresses(struct router *router, struct error **ret)
 {
     const struct policy *policy = router->outside->policy;
-    struct used used;
+    struct used used = {0};
 
     if (!policy)
         return 0;
     if (count_used(router, &used, ret) < 0)
         return -1;
-    if (used.addresses >= policy->max_addresses)
+    strings_free(&used.gone);
+    if (used.addresses > policy->max_addresses)
         return error_sys(ret, ERROR_HOST, EDQUOT,
                          "you have %zu addresses on this network, and policy.conf says "
                          "max_addresses_per_user = %u",
-                         used.addresses, policy->max_addresses);
+                         used.addresses - 1, policy->max_addresses);
     return 0;
+}
+
+void outside_count(struct router *router, const struct pod *pod)
+{
+    cleanup_free char *alias = outside_alias(pod->address_count);
+
+    (void)set_alias(router, pod, alias, NULL); /* the link may have gone */
+}
+
+int outside_reserve(struct router *router, const struct pod *pod, struct error **ret)
+{
+    cleanup_free char *alias = outside_alias(pod->address_count + 1);
+
+    if (set_alias(router, pod, alias, ret) < 0)
+        return -1;
+    if (check_addresses(router, ret) == 0)
+        return 0;
+    outside_count(router, pod);
+    return -1;
 }
 
 /* ---- addresses ---- */
@@ -141,17 +204,7 @@ int outside_check(struct router *router, const struct address *address, struct e
             return never(ret, "it is a gateway's");
     if (outside->policy && policy_check_network(outside->policy, &own, ret) < 0)
         return -1;
-    return check_limit(router, ret) < 0 ? -1 : check_route(router, address, ret);
-}
-
-static void set_alias(struct router *router, const struct pod *pod)
-{
-    cleanup_free char *alias = outside_alias(pod);
-
-    if (router_raise(CAP_NET_ADMIN, NULL) < 0)
-        return;
-    (void)link_set_alias(router->nl, pod->veth, alias, NULL); /* the link may have gone */
-    router_lower();
+    return check_route(router, address, ret);
 }
 
 static void conflict(const struct address *address, const uint8_t mac[ROUTER_MAC_LENGTH], struct error **ret)
@@ -186,7 +239,6 @@ static void on_probed(void *user, const uint8_t *mac)
 int outside_claim(struct router *router, struct address *address,
                   void (*claimed)(void *user, const struct error *error))
 {
-    set_alias(router, address->pod);
     if (!router->outside->arp)
         return 0;
     address->claimed = claimed;
@@ -224,7 +276,7 @@ int outside_commit(struct router *router, struct pod *pod, struct error **ret)
 {
     int result;
 
-    if (router_raise(CAP_NET_ADMIN, ret) < 0)
+    if (outside_check_link(router, pod, ret) < 0 || router_raise(CAP_NET_ADMIN, ret) < 0)
         return -1;
     result = open_filter(router, pod, ret);
     if (result == 0)
@@ -243,10 +295,7 @@ void outside_forget(struct router *router, struct pod *pod)
 {
     cleanup_free char *alias = gone_alias();
 
-    if (router_raise(CAP_NET_ADMIN, NULL) < 0)
-        return;
-    (void)link_set_alias(router->nl, pod->veth, alias, NULL); /* or not even that */
-    router_lower();
+    (void)set_alias(router, pod, alias, NULL); /* or not even that */
 }
 
 /* The kernel takes links down with their pods' namespaces, in its own time: once the run has ended none is

@@ -40,6 +40,7 @@ struct pod {
     struct router *router;
     char run_id[ROUTER_RUN_ID_LENGTH + 1];
     char veth[16]; /* its name here */
+    int index;     /* of the device with that name, outside */
     uint8_t inner_mac[ROUTER_MAC_LENGTH];
     bool routed; /* addresses are */
     bool shared; /* one of those is */
@@ -98,9 +99,14 @@ void outside_close(struct router *router);
 
 /* outside_pods.c: pods in the network outside. */
 unsigned outside_mtu(const struct router *router); /* of their links */
-char *outside_alias(const struct pod *pod);        /* of the link, says whose it is; to be freed */
-int outside_check_pod(struct router *router, struct error **ret); /* whether there may be one more */
+char *outside_alias(size_t addresses);             /* of the link, says whose it is; to be freed */
+int outside_check_pods(struct router *router, struct error **ret); /* whether that many may be connected */
+/* Whether the pod still has its link, and not another pod one of that name. */
+int outside_check_link(struct router *router, const struct pod *pod, struct error **ret);
 int outside_check(struct router *router, const struct address *address, struct error **ret);
+/* Counts one address more than the pod has, unless that is too many; outside_count() what it has. */
+int outside_reserve(struct router *router, const struct pod *pod, struct error **ret);
+void outside_count(struct router *router, const struct pod *pod);
 /* 0: the address is the pod's, 1: claimed(address, error) will tell, unless it is released before. */
 int outside_claim(struct router *router, struct address *address,
                   void (*claimed)(void *user, const struct error *error));

@@ -130,16 +130,19 @@ static void open_dut(struct scene *scene)
 
 /* ---- what the host's network looks like ---- */
 
-/* What `ip` prints. */
-static char *ip(const char *what, const char *more)
+/* What `ip` prints: its arguments are words of letters and digits. */
+static char *ip(const char *command)
 {
-    char *arguments[] = {(char *)"ip", (char *)"-4", (char *)what, (char *)"show", (char *)more, NULL};
+    cleanup_free char *words = text_copy(command);
+    char *arguments[8] = {(char *)"ip", (char *)"-4"};
     char *text = memory_new(65536);
     struct child child = {.pidfd = -1};
     size_t length = 0;
     ssize_t got;
     int ends[2];
 
+    for (char *next = words, **place = arguments + 2; (*place = strsep(&next, " ")); place++)
+        ;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     child.pid = process_fork(0, &child.pidfd, NULL);
     if (child.pid == 0) {
@@ -155,14 +158,23 @@ static char *ip(const char *what, const char *more)
     return text;
 }
 
-static size_t count(const char *what, const char *more, const char *words)
+static size_t count(const char *command, const char *words)
 {
-    cleanup_free char *text = ip(what, more);
+    cleanup_free char *text = ip(command);
     size_t found = 0;
 
     for (const char *at = text; (at = strstr(at, words)); at += strlen(words))
         found++;
     return found;
+}
+
+/* By the device's alias. */
+static void assert_counted(const char *device, unsigned addresses)
+{
+    cleanup_free char *command = text_format("link show dev %s", device);
+    cleanup_free char *alias = text_format("alias sippod %u %u\n", getuid(), addresses);
+
+    assert_int_equal(count(command, alias), 1);
 }
 
 static char *forwarding(void)
@@ -268,16 +280,21 @@ static void test_addresses(void **state)
         assert_refused(router, wrong[i].sys, wrong[i].address);
     }
     assert_int_equal(claim(router, "abcdef", "2001:db8::1", false), -1);
+    assert_counted("sipp-abcdef", 0);
     assert_int_equal(claim(router, "abcdef", FREE, false), 0);
+    assert_counted("sipp-abcdef", 1);
+    assert_int_equal(count("neigh show nud permanent", FREE), 1);
     assert_int_equal(claim(router, "abcdef", FREE, false), -1);
     assert_refused(router, EEXIST, FREE);
-    assert_int_equal(count("route", NULL, FREE), 1);
-    assert_int_equal(count("route", NULL, TAKEN), 0);
+    assert_int_equal(count("route", FREE), 1);
+    assert_int_equal(count("route", TAKEN), 0);
     assert_int_equal(give_up(router, "abcdef", TAKEN), -1);
     assert_int_equal(give_up(router, "abcdef", "a16:164d::"), -1); /* the same first bytes as FREE */
     assert_int_equal(give_up(router, "abcdef", FREE), 0);
     assert_int_equal(give_up(router, "abcdef", FREE), -1);
-    assert_int_equal(count("route", NULL, FREE), 0);
+    assert_int_equal(count("route", FREE), 0);
+    assert_int_equal(count("neigh show nud permanent", FREE), 0);
+    assert_counted("sipp-abcdef", 0);
 }
 
 /* Rules would outlive the router, and are looked at for every packet of the host. */
@@ -289,7 +306,7 @@ static void test_shared(void **state)
     assert_int_equal(add_pod(&scene->router, "abcdef", &scene->pod), 0);
     assert_int_equal(claim(&scene->router, "abcdef", FREE, true), -1);
     assert_refused(&scene->router, 0, "shared");
-    assert_int_equal(count("rule", NULL, "198"), 0);
+    assert_int_equal(count("rule", "198"), 0);
 }
 
 /* Whose link has gone, without a word, has no address any more; who gets it keeps it when the first is
@@ -308,6 +325,29 @@ static void test_pod_that_is_gone(void **state)
     assert_refused(router, EEXIST, FREE);
     assert_int_equal(remove_pod(router, "abcdef"), 0);
     assert_int_equal(claim(router, "uvwxyz", FREE, false), 0);
+}
+
+/* The name of a link that has gone may be another's by now. */
+static void test_link_of_another(void **state)
+{
+    struct scene *scene = *state;
+    struct router *router = &scene->router;
+    cleanup_fd int network = open_namespace(&scene->other, "net");
+    const struct link_veth veth = {
+        .outer = "sipp-abcdef", .inner = "eth0", .netns = network, .alias = "sippod 77 5"};
+    uint8_t mac[MAC_LENGTH];
+
+    open_dut(scene);
+    assert_int_equal(add_pod(router, "abcdef", &scene->pod), 0);
+    assert_int_equal(claim(router, "abcdef", FREE, false), 0);
+    assert_int_equal(link_delete(scene->nl, "sipp-abcdef", NULL), 0);
+    assert_int_equal(link_add_veth(scene->nl, &veth, mac, mac, NULL), 0);
+    assert_int_equal(claim(router, "abcdef", FREE_2, false), -1);
+    assert_refused(router, ENODEV, "its link has gone");
+    assert_int_equal(await_pod(router, "abcdef"), -1);
+    assert_refused(router, ENODEV, "its link has gone");
+    assert_int_equal(remove_pod(router, "abcdef"), 0);
+    assert_int_equal(count("link show dev sipp-abcdef", "sippod 77 5"), 1);
 }
 
 /* ---- requests, as no sippod sends them ---- */
@@ -406,7 +446,27 @@ static void test_while_others_are_asked(void **state)
     assert_int_equal(reply.serial, 14);
     assert_int_equal(reply.status, 0);
     assert_non_null(strstr(hear(router).text, "no pod abcdef"));
-    assert_int_equal(count("route", NULL, "proto 198"), 0);
+    assert_int_equal(count("route", "proto 198"), 0);
+}
+
+/* Whoever has the address is not cut off from this host by the question. */
+static void test_nothing_is_routed_before(void **state)
+{
+    struct scene *scene = *state;
+    struct router *router = &scene->router;
+    size_t routed;
+    char byte;
+
+    open_by_hand(scene);
+    say(router, about(ROUTER_ADDRESS_ADD, 10, "abcdef", FREE), -1);
+    while (!count("route show table 198", FREE))
+        ;
+    routed = count("route", FREE);
+    /* Else it was over too soon to say anything. */
+    if (recv(router->socket, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0)
+        assert_int_equal(routed, 0);
+    assert_int_equal(hear(router).status, 0);
+    assert_int_equal(count("route", FREE), 1);
 }
 
 /* It hears nonsense, and nobody hears why it ends. */
@@ -454,8 +514,10 @@ int main(void)
         TEST(test_addresses),
         TEST(test_shared),
         TEST(test_pod_that_is_gone),
+        TEST(test_link_of_another),
         TEST(test_serial_number_zero),
         TEST(test_while_others_are_asked),
+        TEST(test_nothing_is_routed_before),
         TEST(test_last_words_to_nobody),
         TEST(test_environment),
     };
