@@ -17,7 +17,7 @@ def set_up_lab():
         harness.skip("the lab is made of namespaces of the initial user namespace: only root can")
     for user in ("root", "user"):
         harness.check_host(harness.identity(user))
-    for program in ("kamailio", "setcap", "nsenter", "setpriv", "tc"):
+    for program in ("kamailio", "setcap", "nsenter", "setpriv", "tc", "nft"):
         harness.require(program)
     lab = Lab()
     unittest.addModuleCleanup(lab.close)

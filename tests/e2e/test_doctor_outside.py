@@ -5,8 +5,8 @@ import re
 
 import harness
 import lab_case
-from lab import policy
-from lab_case import LabCase
+from lab import DUT, policy
+from lab_case import OPTIONS, LabCase
 
 setUpModule = lab_case.set_up_lab
 
@@ -132,6 +132,28 @@ class Forwarding(DoctorCase):
         run = self.command(self.program, "cleanup", who=self.person("root"))
         self.assertExit(run, 0)
         self.assertEqual(self.now(), "1")
+
+
+class Firewall(DoctorCase):
+    """One that drops what it is not told to forward, as Docker leaves it behind."""
+    who = "root"
+
+    def nft(self, rules):
+        lab_case.lab.host.run("nft", rules)
+
+    def call(self):
+        return self.sippod("suite", "--dut", DUT, "--sipp-recv-timeout", "300")
+
+    def test_drops(self):
+        self.make_suite(files=OPTIONS)
+        self.addCleanup(self.nft, "flush ruleset")
+        self.nft("table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }")
+        self.assertExit(self.call(), 1)
+        self.examine(self.person("root"))
+        mend = next(one["mend"] for one in self.findings if one["id"] == "firewall")
+        self.finding("note", "FORWARD of nftables .* drops", mend)
+        self.command("sh", "-c", mend.replace("sudo ", ""))
+        self.assertExit(self.call(), 0)
 
 
 if __name__ == "__main__":
