@@ -254,7 +254,7 @@ claim_start(struct claims *claims, struct router_client *router, const char *run
     claims->next += (uint32_t)count;
     ask(claim);
     if (!claim->due) { /* all are known to be others': let the callback come from the loop all the same */
-        claim->tried++;
+        claim->by_others--; /* of these one is asked anew */
         try_host(claim, nth_host(claims, claim->position));
     }
     return claim;

@@ -86,6 +86,7 @@ unit_test(report/results report unit_support PkgConfig::JANSSON)
 
 unit_test(run/state run)
 unit_test(run/addresses run)
+unit_test(run/claims run unit_support)
 unit_test(run/hints run)
 unit_test(run/sipp run unit_support)
 unit_test(run/complaint run unit_support)

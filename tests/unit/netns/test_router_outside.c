@@ -139,7 +139,7 @@ static char *ip(const char *command)
     struct child child = {.pidfd = -1};
     size_t length = 0;
     ssize_t got;
-    int ends[2];
+    int ends[2], end;
 
     for (char *next = words, **place = arguments + 2; (*place = strsep(&next, " ")); place++)
         ;
@@ -154,7 +154,8 @@ static char *ip(const char *command)
     while ((got = read(ends[0], text + length, 65535 - length)) > 0)
         length += (size_t)got;
     close(ends[0]);
-    assert_int_equal(end_of(&child), 0);
+    end = end_of(&child);
+    assert_true(end == 0 || end == 2); /* a table that is not there, of which there is nothing to print */
     return text;
 }
 
