@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "src/base/loop.h"
 #include "src/base/memory.h"
 
 #define PORT             53
-#define BURST            64
+#define BURST            32
 #define CONNECTIONS_MOST 64
 #define IDLE_MS          10000
 #define PREFIX           2 /* the length in front of each message over TCP */
@@ -67,28 +68,56 @@ static size_t answer_and_tell(struct resolver *resolver, const struct sockaddr_s
 
 /* ---- UDP ---- */
 
+/* As many as one system call takes; memory that is not needed is never touched. */
+static struct datagrams {
+    uint8_t bytes[BURST][ANSWER_MOST];
+    struct sockaddr_storage from[BURST];
+    struct iovec parts[BURST];
+    struct mmsghdr messages[BURST];
+} queries, answers;
+
+/* Sets a message up; its address is that of the query. */
+static void set_message(struct datagrams *datagrams, unsigned at, size_t length,
+                        struct sockaddr_storage *from, socklen_t from_length)
+{
+    datagrams->parts[at] = (struct iovec){.iov_base = datagrams->bytes[at], .iov_len = length};
+    datagrams->messages[at] = (struct mmsghdr){
+        .msg_hdr = {
+            .msg_name = from, .msg_namelen = from_length, .msg_iov = &datagrams->parts[at], .msg_iovlen = 1}};
+}
+
+/* What cannot be sent is lost, as in any network. */
+static void send_answers(int socket, unsigned count)
+{
+    unsigned sent = 0;
+
+    while (sent < count) {
+        int result = sendmmsg(socket, answers.messages + sent, count - sent, 0);
+
+        sent += result > 0 ? (unsigned)result : 1;
+    }
+}
+
 static void on_datagrams(void *user, uint32_t events)
 {
-    static uint8_t query[ANSWER_MOST], bytes[ANSWER_MOST];
     struct listener *listener = user;
     struct resolver *resolver = listener->resolver;
+    unsigned count = 0;
+    int received;
 
     (void)events;
-    for (int i = 0; i < BURST; i++) {
-        struct sockaddr_storage from = {0};
-        socklen_t from_length = sizeof from;
-        ssize_t length =
-            recvfrom(listener->socket, query, sizeof query, 0, (struct sockaddr *)&from, &from_length);
-        size_t result;
+    for (unsigned i = 0; i < BURST; i++)
+        set_message(&queries, i, sizeof queries.bytes[i], &queries.from[i], sizeof queries.from[i]);
+    received =
+        recvmmsg(listener->socket, queries.messages, BURST, 0, NULL); /* or an ICMP says what was lost */
+    for (int i = 0; i < received; i++) {
+        size_t length = answer_and_tell(resolver, &queries.from[i], true, queries.bytes[i],
+                                        queries.messages[i].msg_len, answers.bytes[count]);
 
-        if (length < 0 && errno == EAGAIN)
-            break;
-        if (length < 0)
-            continue; /* an answer did not arrive: ICMP says so here */
-        result = answer_and_tell(resolver, &from, true, query, (size_t)length, bytes);
-        if (result) /* what cannot be sent is lost, as in any network */
-            (void)sendto(listener->socket, bytes, result, 0, (struct sockaddr *)&from, from_length);
+        if (length)
+            set_message(&answers, count++, length, &queries.from[i], queries.messages[i].msg_hdr.msg_namelen);
     }
+    send_answers(listener->socket, count);
     resolver->callbacks->pause(resolver->user);
 }
 
