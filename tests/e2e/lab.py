@@ -6,6 +6,7 @@
                                   |
                              host .2 (and .6) lan0
                              host 10.33.33.1  br0 ------ behind 10.33.33.5
+                             host 10.55.55.1  lo
 
 On dut, far, behind and host runs a Kamailio that answers OPTIONS itself, and relays everything else to whom the
 request URI names.
@@ -21,10 +22,11 @@ from lab_machines import GROUP, Host, Machine, Person, Service, connect
 LAN, GATEWAY, HOST, LOCAL, SECOND, DUT = ("10.22.22." + end for end in ("0/24", "1", "2", "6", "3", "5"))
 BEHIND, BEHIND_HOST = "10.33.33.5", "10.33.33.1"
 FAR = "10.44.44.5"
+INNER = "10.55.55.1"  # of the host, on no device that leads anywhere
 
 POLICY = {
     "groups": '{"sippod"}',
-    "networks": '{"10.22.22.0/24", "10.33.33.0/24", "10.44.44.0/24"}',
+    "networks": '{"10.22.22.0/24", "10.33.33.0/24", "10.44.44.0/24", "10.55.55.0/24"}',
     "uplinks": '{"lan0", "br0"}',
     "max_pods_per_user": 200,
     "max_addresses_per_user": 1000,
@@ -96,7 +98,7 @@ class Lab:
             machine.ip(f"addr add {address}/24 dev {device}")
             if machine is not self.gateway:
                 machine.ip(f"route add default via {GATEWAY}")
-        self.host.ip(f"addr add {LOCAL}/24 dev lan0", "link add br0 type bridge",
+        self.host.ip(f"addr add {LOCAL}/24 dev lan0", f"addr add {INNER}/32 dev lo", "link add br0 type bridge",
                      f"addr add {BEHIND_HOST}/24 dev br0")
         connect((self.host, "behind"), (self.behind, "eth0"))
         self.host.ip("link set behind master br0")
@@ -119,7 +121,7 @@ class Lab:
         config.write_text(PROXY, encoding="ascii")
         kamailio = harness.require("kamailio")
         for machine, addresses in ((self.dut, [DUT]), (self.far, [FAR]), (self.behind, [BEHIND]),
-                                   (self.host, [HOST, LOCAL, BEHIND_HOST])):
+                                   (self.host, [HOST, LOCAL, BEHIND_HOST, INNER])):
             runtime = self.proxies.folder / machine.name
             runtime.mkdir()
             self.proxies.own(runtime)

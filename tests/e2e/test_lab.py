@@ -13,7 +13,7 @@ import host
 import lab_case
 import lab_machines
 import suites
-from lab import BEHIND, BEHIND_HOST, DUT, FAR, GATEWAY, HOST, LOCAL, SECOND
+from lab import BEHIND, BEHIND_HOST, DUT, FAR, GATEWAY, HOST, INNER, LOCAL, SECOND
 from lab_case import LabCase
 
 setUpModule = lab_case.set_up_lab
@@ -73,7 +73,7 @@ class Machines(LabCase):
     def test_proxies_answer(self):
         (self.folder / "uac.xml").write_text(re.sub(r"{{dut\.host}}", "[remote_ip]", suites.uac()))
         tap = self.tap()
-        for address in (DUT, FAR, BEHIND, HOST, LOCAL, BEHIND_HOST):
+        for address in (DUT, FAR, BEHIND, HOST, LOCAL, BEHIND_HOST, INNER):
             run = self.command("sipp", "-sf", self.folder / "uac.xml", "-m", "1", "-r", "1000", "-nostdin", f"{address}:5060")
             self.assertExit(run, 0)
         self.assertEqual([(source, target) for source, target, _, _ in tap.requests("OPTIONS")], [(HOST, DUT), (HOST, FAR)])

@@ -5,7 +5,7 @@ import ipaddress
 import harness
 import lab_case
 import suites
-from lab import BEHIND, BEHIND_HOST, DUT, FAR, HOST, LOCAL
+from lab import BEHIND, BEHIND_HOST, DUT, FAR, HOST, INNER, LOCAL
 from lab_case import OPTIONS, LabCase
 
 setUpModule = lab_case.set_up_lab
@@ -100,7 +100,8 @@ class Reach(OutsideCase):
     def test_on_this_host(self):
         before = lab_case.lab.host.state()
         for number, (dut, network) in enumerate(((HOST, "10.22.22.0/24"), (LOCAL, "10.22.22.0/24"),
-                                                 (BEHIND_HOST, "10.33.33.0/24"))):
+                                                 (BEHIND_HOST, "10.33.33.0/24"),
+                                                 (INNER, "10.55.55.0/24"))):
             with self.subTest(dut):
                 folder = self.folder / str(number)
                 self.make_suite("one", folder=folder, before=suites.WAIT)

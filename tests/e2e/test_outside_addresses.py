@@ -3,7 +3,7 @@
 import harness
 import lab_case
 import suites
-from lab import DUT
+from lab import DUT, INNER
 from lab_case import LabCase
 
 setUpModule = lab_case.set_up_lab
@@ -23,14 +23,14 @@ class AddressCase(LabCase):
         tests = self.results((folder or self.folder) / "sippod-results")["tests"]
         return [ua["address"] for test in tests for ua in test["uas"]]
 
-    def start_waiting(self, who="alice", tests=3, machine=None, options=()):
+    def start_waiting(self, who="alice", tests=3, machine=None, options=(), dut=DUT):
         """A run whose tests hold their addresses until their file `go` is there: (run, folder)."""
         who = lab_case.lab.people[who]
         folder = self.make_folder(who)
         for number in range(tests):
             suites.write_test(folder / "suite", f"call{number}", lab_case.CALL, before=suites.WAIT)
         who.own(folder)
-        return self.start("suite", "--dut", DUT, "--jobs", str(tests), *options, who=who, cwd=folder,
+        return self.start("suite", "--dut", dut, "--jobs", str(tests), *options, who=who, cwd=folder,
                           machine=machine), folder
 
     def wait_until_ready(self, running, folder, tests):
@@ -114,6 +114,11 @@ class Together(AddressCase):
         """60 addresses of the 120 that there are, so that they do want the same ones."""
         people = ("alice", "bob", "carol") * 3 + ("alice",)
         self.check_all([self.start_waiting(who, options=("--network-mask", "25")) for who in people])
+
+    def test_ten_runs_without_a_lan(self):
+        """With a device on this host nobody answers ARP: what is claimed is known by the routes alone."""
+        people = ("alice", "bob", "carol") * 3 + ("root",)
+        self.check_all([self.start_waiting(who, options=("--network-mask", "25"), dut=INNER) for who in people])
 
     def test_two_hosts(self):
         """On one LAN, 20 addresses of 56: the routers defend theirs, also against those that ask at the same moment."""
