@@ -9,6 +9,7 @@
 
 #include "netns/netlink.h"
 #include "src/base/error.h"
+#include "src/base/network.h"
 
 /* Gives `device` the address `address`/`prefix`; prefix -1: of its own only (32, 128). An IPv6 address can be
  * used at once: there is no duplicate address detection (RFC 4862 5.4), which would take a second or two. */
@@ -59,6 +60,11 @@ int route_find(struct netlink *nl, const char *address, struct route_found *ret_
 /* Calls fn(user, gateway) for each gateway of the main table's IPv4 (AF_INET) or IPv6 routes. */
 int route_gateways(struct netlink *nl, int family, void (*fn)(void *user, const char *gateway), void *user,
                    struct error **ret);
+
+/* Calls fn(user, device) for each hop of routes of the main table to anything in `network`, but those of this
+ * protocol. IPv4 only. */
+int route_each_hop(struct netlink *nl, const struct network *network, unsigned but_protocol,
+                   void (*fn)(void *user, int device), void *user, struct error **ret);
 
 /* The length of the network that `device` has `address` in by an address of its own, 0 if it has none such.
  */

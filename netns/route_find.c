@@ -150,6 +150,50 @@ int route_gateways(struct netlink *nl, int family, void (*fn)(void *user, const 
     return 0;
 }
 
+struct hops {
+    const struct network *network;
+    unsigned but_protocol;
+    void (*fn)(void *user, int device);
+    void *user;
+};
+
+static void on_part_hop(struct rtnl_nexthop *hop, void *user)
+{
+    const struct hops *hops = user;
+
+    hops->fn(hops->user, rtnl_route_nh_get_ifindex(hop));
+}
+
+static void on_part(struct nl_object *object, void *user)
+{
+    struct rtnl_route *route = (struct rtnl_route *)object;
+    struct nl_addr *destination = rtnl_route_get_dst(route);
+    const struct hops *hops = user;
+    struct network part = {.family = AF_INET};
+
+    if (!destination || nl_addr_get_len(destination) > 4 || rtnl_route_get_table(route) != RT_TABLE_MAIN ||
+        rtnl_route_get_type(route) != RTN_UNICAST || rtnl_route_get_protocol(route) == hops->but_protocol)
+        return;
+    part.prefix = nl_addr_get_prefixlen(destination);
+    memcpy(part.bytes, nl_addr_get_binary_addr(destination), nl_addr_get_len(destination));
+    if (network_holds(hops->network, &part))
+        rtnl_route_foreach_nexthop(route, on_part_hop, user);
+}
+
+int route_each_hop(struct netlink *nl, const struct network *network, unsigned but_protocol,
+                   void (*fn)(void *user, int device), void *user, struct error **ret)
+{
+    struct hops hops = {.network = network, .but_protocol = but_protocol, .fn = fn, .user = user};
+    struct nl_cache *cache;
+    int result = rtnl_route_alloc_cache(netlink_socket(nl), AF_INET, 0, &cache);
+
+    if (result < 0)
+        return netlink_failed(nl, result, ret, "cannot list the routes");
+    nl_cache_foreach(cache, on_part, &hops);
+    nl_cache_free(cache);
+    return 0;
+}
+
 /* Calls fn(user, address) for each address of the host until it returns true. */
 static int each_address(struct netlink *nl, bool (*fn)(void *user, struct rtnl_addr *address), void *user,
                         struct error **ret)

@@ -70,6 +70,19 @@ static int open_lock(struct outside *outside, struct error **ret)
     return outside->lock < 0 ? -1 : 0;
 }
 
+/* A flag that a run of root's has turned on is nobody else's. */
+static bool is_borrowed(const char *device)
+{
+    cleanup_strings struct strings devices = {0};
+
+    if (forwarding_list(&devices, NULL) < 0)
+        return true;
+    for (size_t i = 0; i < devices.count; i++)
+        if (text_equal(devices.list[i], device))
+            return true;
+    return false;
+}
+
 static int forward(struct router *router, const char *device, struct error **ret)
 {
     struct outside *outside = router->outside;
@@ -77,7 +90,7 @@ static int forward(struct router *router, const char *device, struct error **ret
 
     if (on < 0)
         return -1;
-    if (!on && outside->policy && !outside->policy->allow_forwarding)
+    if ((!on || is_borrowed(device)) && outside->policy && !outside->policy->allow_forwarding)
         return error_set(ret, ERROR_HOST,
                          "%s does not forward, and " POLICY_PATH " does not have allow_forwarding = true",
                          device);
@@ -179,13 +192,16 @@ static int open_arp(struct router *router, const struct link_facts *facts, struc
     return outside->arp ? 0 : -1;
 }
 
-/* An address of this host that is not in a network of neighbours (loopback, dummy) has no uplink. */
+/* An address of this host that is not in a network of neighbours (loopback, dummy) has no uplink; but what is
+ * beside it may be anywhere, so that the device counts as one for the policy. */
 static int open_uplink(struct router *router, const struct route_found *found, const char *name,
                        struct error **ret)
 {
     struct outside *outside = router->outside;
     struct link_facts facts;
 
+    if (check_device(outside, found->device ? name : "lo", ret) < 0)
+        return -1;
     if (!found->device)
         return 0;
     if (link_facts(router->nl, name, &facts, ret) < 0)
@@ -195,8 +211,6 @@ static int open_uplink(struct router *router, const struct route_found *found, c
     outside->uplink = found->device;
     memcpy(outside->uplink_name, name, sizeof outside->uplink_name);
     outside->mtu = facts.mtu;
-    if (check_device(outside, name, ret) < 0)
-        return -1;
     if (!facts.up)
         return error_set(ret, ERROR_HOST, "the device %s, which leads to %s, is down", name, outside->dut);
     return facts.arp ? open_arp(router, &facts, ret) : 0;
@@ -266,6 +280,37 @@ static bool leads_out(struct router *router, const struct network *network, cons
            (network->prefix < 32 && link_facts(router->nl, name, &facts, NULL) == 0 && facts.arp);
 }
 
+struct check {
+    const struct outside *outside;
+    struct error *error;
+};
+
+static void check_hop(void *user, int device)
+{
+    struct check *check = user;
+    char name[IFNAMSIZ];
+
+    if (!check->error && if_indextoname((unsigned)device, name))
+        (void)check_device(check->outside, name, &check->error);
+}
+
+/* Parts of a network may be reached in other ways than its first host. */
+static int check_parts(struct router *router, const struct network *network, struct error **ret)
+{
+    struct check check = {.outside = router->outside};
+
+    if (!check.outside->policy)
+        return 0;
+    if (route_each_hop(router->nl, network, ROUTER_PROTOCOL_NUMBER, check_hop, &check, ret) < 0)
+        return -1;
+    if (!check.error)
+        return 0;
+    if (ret)
+        *ret = steal_pointer(&check.error);
+    error_free(check.error);
+    return -1;
+}
+
 int outside_allow(struct router *router, const struct network *network, struct error **ret)
 {
     struct outside *outside = router->outside;
@@ -281,7 +326,8 @@ int outside_allow(struct router *router, const struct network *network, struct e
     if (check_network(outside, network, ret) < 0 || find_device(router, host, &found, name, ret) < 0)
         return error_prefix(ret, "%s", network_text(network, text));
     if (leads_out(router, network, &found, name) &&
-        (check_device(outside, name, ret) < 0 || forward(router, name, ret) < 0))
+        (check_device(outside, name, ret) < 0 || check_parts(router, network, ret) < 0 ||
+         forward(router, name, ret) < 0))
         return error_prefix(ret, "%s", network_text(network, text));
     return add_peer(outside, network, ret);
 }
