@@ -7,7 +7,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 case ${1-} in
 format)
-    find src sandbox netns tests -name '*.[ch]' -print0 | xargs -0r clang-format --dry-run -Werror
+    find include src sandbox netns tests -name '*.[ch]' -print0 | xargs -0r clang-format --dry-run -Werror
     ;;
 tidy)
     build=${2:?tests/lint.sh tidy BUILD}

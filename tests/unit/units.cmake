@@ -104,3 +104,8 @@ unit_test(doctor/doctor doctor sandbox unit_support PkgConfig::JANSSON)
 set_target_properties(unit-doctor-doctor PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 target_compile_definitions(unit-doctor-doctor PRIVATE SIPPOD="$<TARGET_FILE:sippod>")
 add_dependencies(unit-doctor-doctor sippod sippod-router sippod-agent)
+
+# Packets and what is expected of them.
+add_library(unit_frames STATIC unit/packet/frames.c)
+unit_test(packet/layers packet unit_frames)
+unit_test(packet/media packet)
