@@ -323,8 +323,10 @@ void addresses_release(struct router *router, struct pod *pod)
 {
     const struct route_rule from = rule_from(pod);
 
-    while (pod->addresses)
-        drop(router, pod->addresses, NULL);
+    for (struct address *address = pod->addresses, *next; address; address = next) {
+        next = address->next;
+        drop(router, address, NULL);
+    }
     if (pod->shared && router_raise(CAP_NET_ADMIN, NULL) == 0) {
         (void)route_rule_delete(router->nl, &from, NULL);
         router_lower();

@@ -129,20 +129,13 @@ int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t 
     return 0;
 }
 
-static void forget(struct router *router, struct pod **place)
+void links_remove_pod(struct router *router, struct pod *pod)
 {
-    struct pod *pod = *place;
-
     addresses_release(router, pod);
     if (router->outside)
         outside_forget(router, pod);
-    *place = pod->next;
+    *find_place(router, pod->run_id) = pod->next;
     free(pod);
-}
-
-void links_remove_pod(struct router *router, struct pod *pod)
-{
-    forget(router, find_place(router, pod->run_id));
 }
 
 int links_await_pod(struct router *router, struct pod *pod, struct error **ret)
@@ -156,8 +149,10 @@ int links_await_pod(struct router *router, struct pod *pod, struct error **ret)
  * routes with them; but pods may live a moment longer than the router. */
 void links_undo_all(struct router *router)
 {
-    while (router->pods)
-        forget(router, &router->pods);
+    for (struct pod *pod = router->pods, *next; pod; pod = next) {
+        next = pod->next;
+        links_remove_pod(router, pod);
+    }
     if (router->outside)
         outside_await_links(router);
 }

@@ -145,8 +145,8 @@ static int open_own_userns(int *ret_userns, ino_t *ret_number, struct error **re
 static int find_trust(struct router *router, struct error **ret)
 {
     cleanup_fd int userns = -1;
-    uid_t uid = getuid(), owner;
-    ino_t number;
+    uid_t uid = getuid(), owner = 0;
+    ino_t number = 0;
     int own;
 
     if (uid != geteuid() || getgid() != getegid())
