@@ -27,7 +27,7 @@ INNER = "10.55.55.1"  # of the host, on no device that leads anywhere
 POLICY = {
     "groups": '{"sippod"}',
     "networks": '{"10.22.22.0/24", "10.33.33.0/24", "10.44.44.0/24", "10.55.55.0/24"}',
-    "uplinks": '{"lan0", "br0"}',
+    "uplinks": '{"lan0", "br0", "lo"}',
     "max_pods_per_user": 200,
     "max_addresses_per_user": 1000,
     "allow_forwarding": "true",
