@@ -205,6 +205,7 @@ class Policy(RouterCase):
         """What is beside an address on lo may be anywhere."""
         lab_case.lab.host.ip("addr add 10.22.22.200/32 dev lo")
         self.addCleanup(lab_case.lab.host.ip, "addr del 10.22.22.200/32 dev lo")
+        self.set_policy(policy(uplinks='{"lan0"}'))
         router = self.router()
         router.hello()
         self.assertNotEqual(router.open("10.22.22.200"), 0)
