@@ -1,11 +1,12 @@
 #!/usr/bin/env -S python3 -B
 """Devices under test outside, wherever they are: --dut, as an ordinary user with a policy, and as root without one."""
 import ipaddress
+import signal
 
 import harness
 import lab_case
 import suites
-from lab import BEHIND, BEHIND_HOST, DUT, FAR, HOST, INNER, LOCAL
+from lab import BEHIND, BEHIND_HOST, DUT, FAR, HOST, INNER, LOCAL, policy
 from lab_case import OPTIONS, LabCase
 
 setUpModule = lab_case.set_up_lab
@@ -183,6 +184,17 @@ class Forwarding(OutsideCase):
                 self.end(*second)
                 self.assertEqual(self.flags()["lan0"], "0")
 
+    @harness.known_defect("the lock is that of the file which was the policy when a run began")
+    def test_is_not_lost_with_a_new_policy(self):
+        """Editors put a new file in the place of the old one."""
+        first, _ = self.start_waiting("one")
+        self.set_policy(policy())
+        self.end(*self.start_waiting("two"))
+        flag = self.flags()["lan0"]
+        first.signal(signal.SIGTERM)
+        first.wait()
+        self.assertEqual(flag, "198")
+
     def test_of_an_administrator_stays(self):
         host_ = lab_case.lab.host
         host_.set({"conf/lan0/forwarding": 1})
@@ -194,7 +206,7 @@ class Forwarding(OutsideCase):
 
     def test_of_a_run_that_is_interrupted(self):
         running, _ = self.start_waiting("one")
-        running.signal(15)
+        running.signal(signal.SIGTERM)
         self.assertExit(running.wait(), 143)
         self.assertEqual(self.flags()["lan0"], "0")
 

@@ -2,7 +2,8 @@
 """What is refused of devices outside: with the rule and the address named, and before anything is started."""
 import harness
 import lab_case
-from lab import BEHIND, DUT, FAR, HOST, policy
+import suites
+from lab import BEHIND, DUT, FAR, HOST, INNER, policy
 from lab_case import OPTIONS, LabCase
 
 setUpModule = lab_case.set_up_lab
@@ -35,7 +36,7 @@ class ByPolicy(RefusedCase):
     def test_not_in_the_group(self):
         eve = lab_case.lab.people["eve"]
         folder = self.make_folder(eve)
-        lab_case.suites.write_test(folder / "suite", "one", OPTIONS)
+        suites.write_test(folder / "suite", "one", OPTIONS)
         eve.own(folder)
         self.assertRefused(r"none of the groups.*/etc/sippod/policy\.conf: sippod\b.*usermod -aG sippod lab-eve", who=eve,
                            cwd=folder)
@@ -73,6 +74,12 @@ class ByPolicy(RefusedCase):
         self.set_policy(policy(uplinks='{"lan0"}'))
         self.assertRefused("br0 is none of the uplinks", dut=BEHIND)
         self.assertRefused("br0 is none of the uplinks", options=("--allow-net", "10.33.33.0/24"))
+        self.assertRefused("lo is none of the uplinks", dut=INNER)
+
+    def test_uplinks_of_parts(self):
+        """A network that is behind one device for the most part, and behind another one for the rest."""
+        self.set_policy(policy(networks='{"10.0.0.0/8"}', uplinks='{"lan0"}'))
+        self.assertRefused(r"10\.0\.0\.0/8: br0 is none of the uplinks", options=("--allow-net", "10.0.0.0/8"))
 
     def test_forwarding(self):
         self.set_policy(policy(allow_forwarding="false"))
@@ -81,6 +88,19 @@ class ByPolicy(RefusedCase):
         lab_case.lab.host.set({"conf/lan0/forwarding": 1})
         self.addCleanup(lab_case.lab.host.set, {"conf/lan0/forwarding": 0})
         self.assertAllowed()
+
+    def test_forwarding_of_somebody_else(self):
+        """What root's run has turned on is not for those who must not turn it on."""
+        root = lab_case.lab.people["root"]
+        folder = self.make_folder(root)
+        suites.write_test(folder / "suite", "one", OPTIONS, before=suites.WAIT)
+        running = self.start("suite", "--dut", DUT, who=root, cwd=folder)
+        place = self.wait_for("sippod-results/one/*/waiting", running, folder=folder).parent
+        self.set_policy(policy(allow_forwarding="false"), machine=lab_case.lab.host)
+        self.assertRefused("lan0.*allow_forwarding")
+        (place / "go").touch()
+        self.assertExit(running.wait(), 0)
+        self.assertEqual(lab_case.lab.host.get("conf/lan0/forwarding"), "0")
 
     def test_limits(self):
         self.make_suite("two", "three", files=OPTIONS, before="sleep 0.5\n")
