@@ -1,0 +1,119 @@
+#include "src/expect/evaluation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool ended(const struct evaluation *evaluation)
+{
+    return evaluation->verdict.state != SIPPOD_PENDING;
+}
+
+/* The predicate's words; its own functions may leave the text alone. */
+static void describe(const struct evaluation *evaluation, char *text, size_t size)
+{
+    snprintf(text, size, "saw %llu packets", (unsigned long long)evaluation->verdict.seen);
+    if (evaluation->predicate.detail)
+        evaluation->predicate.detail(evaluation->predicate.state, text, size);
+}
+
+bool evaluation_fail(struct evaluation *evaluation, const char *why)
+{
+    if (!ended(evaluation)) {
+        snprintf(evaluation->verdict.detail, sizeof evaluation->verdict.detail, "%s%s", why,
+                 evaluation->place);
+        evaluation->verdict.state = SIPPOD_FAILED;
+    }
+    return true;
+}
+
+bool evaluation_cancel(struct evaluation *evaluation)
+{
+    if (!ended(evaluation)) {
+        snprintf(evaluation->verdict.detail, sizeof evaluation->verdict.detail, "cancelled%s",
+                 evaluation->place);
+        evaluation->verdict.state = SIPPOD_CANCELLED;
+    }
+    return true;
+}
+
+static bool finish(struct evaluation *evaluation, bool timed_out, uint64_t now_ns)
+{
+    struct sippod_verdict *verdict = &evaluation->verdict;
+    char words[SIPPOD_DETAIL - 128];
+
+    verdict->elapsed_ns = now_ns > evaluation->begin_ns ? now_ns - evaluation->begin_ns : 0;
+    verdict->value = evaluation->predicate.on_finish(evaluation->predicate.state, timed_out);
+    describe(evaluation, words, sizeof words);
+    if (verdict->value.kind == SIPPOD_ERROR)
+        return evaluation_fail(evaluation, words);
+    snprintf(verdict->detail, sizeof verdict->detail, "%s in %.1f s%s", words,
+             (double)verdict->elapsed_ns / 1e9, evaluation->place);
+    verdict->state = SIPPOD_DECIDED;
+    return true;
+}
+
+void evaluation_begin(struct evaluation *evaluation, struct sippod_predicate predicate,
+                      const struct sippod_options *options, uint64_t begin_ns, const char *place)
+{
+    static const struct sippod_options none = {0};
+    uint32_t timeout_ms;
+    const char *wrong;
+    char error[MATCH_ERROR];
+
+    if (!options)
+        options = &none;
+    *evaluation = (struct evaluation){.predicate = predicate, .packet_limit = options->packet_limit};
+    if (place)
+        snprintf(evaluation->place, sizeof evaluation->place, " on %s", place);
+    timeout_ms = options->timeout_ms ? options->timeout_ms : SIPPOD_TIMEOUT_MS;
+    evaluation->begin_ns = begin_ns;
+    evaluation->end_ns =
+        timeout_ms == SIPPOD_NO_TIMEOUT ? UINT64_MAX : begin_ns + (uint64_t)timeout_ms * 1000000;
+    if ((wrong = sippod_predicate_error(&evaluation->predicate)))
+        evaluation_fail(evaluation, wrong);
+    else if (options->filter && !(evaluation->filter = match_filter(options->filter, error)))
+        evaluation_fail(evaluation, error);
+}
+
+bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns)
+{
+    return ended(evaluation) || finish(evaluation, true, now_ns);
+}
+
+bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet *packet)
+{
+    const struct sippod_predicate *predicate = &evaluation->predicate;
+    char words[SIPPOD_DETAIL - 128];
+
+    if (ended(evaluation))
+        return true;
+    if (packet->timestamp_ns > evaluation->end_ns)
+        return finish(evaluation, true, evaluation->end_ns);
+    if (packet->timestamp_ns < evaluation->begin_ns ||
+        (evaluation->filter && !evaluation->filter->matches(evaluation->filter, packet)))
+        return false;
+    evaluation->verdict.seen++;
+    if (predicate->on_packet && predicate->on_packet(predicate->state, packet) < 0) {
+        describe(evaluation, words, sizeof words);
+        return evaluation_fail(evaluation, words);
+    }
+    if ((predicate->stop_condition && predicate->stop_condition(predicate->state, packet)) ||
+        evaluation->verdict.seen == evaluation->packet_limit)
+        return finish(evaluation, false, packet->timestamp_ns);
+    return false;
+}
+
+void evaluation_free(struct evaluation *evaluation)
+{
+    sippod_predicate_free(&evaluation->predicate);
+    match_free(evaluation->filter);
+    evaluation->filter = NULL;
+}
+
+bool sippod_verdict_is(const struct sippod_verdict *verdict, bool expected)
+{
+    const struct sippod_value *value = &verdict->value;
+    bool truth = value->kind == SIPPOD_POINTER ? value->pointer != NULL : value->integer != 0;
+
+    return verdict->state == SIPPOD_DECIDED && value->kind != SIPPOD_ERROR && truth == expected;
+}

@@ -1,0 +1,27 @@
+/* Which packets a predicate is about. Constructors return NULL and a sentence in `error` if an argument is
+ * wrong. No state but what filters keep to be quick: one thread at a time. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "include/sippod/packet.h"
+
+#define MATCH_ERROR 256 /* bytes for an error */
+
+struct match {
+    bool (*matches)(struct match *match, const struct sippod_packet *packet);
+    void (*free)(struct match *match); /* NULL: free() will do */
+};
+
+struct match *match_any(char *error);
+struct match *match_mac(const char *mac, bool source, char *error);
+struct match *match_vlan(int vlan, char *error); /* -1: any */
+struct match *match_equal(const void *frame, size_t length, char *error);
+struct match *match_filter(const char *filter, char *error);
+struct match *match_sip(const char *what, const char *header, char *error);
+struct match *match_rtp(int payload_type, char *error);
+
+void match_free(struct match *match);
+
+/* An error, whose text is cut off to MATCH_ERROR bytes; NULL. */
+void *match_wrong(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

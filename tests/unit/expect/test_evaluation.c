@@ -1,0 +1,229 @@
+/* How an expectation goes: order of the calls, limits, time, errors; and whole files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/expect/evaluation.h"
+#include "tests/unit/packet/frames.h"
+#include "tests/unit/support/support.h"
+
+/* ---- a predicate of the test's own ---- */
+
+struct watched {
+    int packets, stops, finishes, freed;
+    int stop_at, fail_at;
+    bool timed_out;
+};
+
+static int on_packet(void *state, const struct sippod_packet *packet)
+{
+    struct watched *watched = state;
+
+    (void)packet;
+    return ++watched->packets == watched->fail_at ? -1 : 0;
+}
+
+static bool stop_condition(void *state, const struct sippod_packet *packet)
+{
+    struct watched *watched = state;
+
+    (void)packet;
+    assert_int_equal(++watched->stops, watched->packets); /* never before on_packet() */
+    return watched->packets == watched->stop_at;
+}
+
+static struct sippod_value on_finish(void *state, bool timed_out)
+{
+    struct watched *watched = state;
+
+    watched->finishes++;
+    watched->timed_out = timed_out;
+    return (struct sippod_value){.kind = SIPPOD_POINTER, .pointer = watched};
+}
+
+static void on_free(void *state)
+{
+    ((struct watched *)state)->freed++;
+}
+
+static struct sippod_predicate watch(struct watched *watched)
+{
+    return (struct sippod_predicate){
+        .on_packet = on_packet,
+        .stop_condition = stop_condition,
+        .on_finish = on_finish,
+        .free = on_free,
+        .state = watched,
+    };
+}
+
+/* Ten packets at 1.0, 1.1, … s. */
+static struct sippod_verdict play(struct watched *watched, const struct sippod_options *options)
+{
+    cleanup_frame struct frame frame = frame_tagged(1);
+    struct sippod_packet packet = frame_packet(&frame);
+    struct evaluation evaluation;
+    struct sippod_verdict verdict;
+
+    evaluation_begin(&evaluation, watch(watched), options, packet.timestamp_ns, NULL);
+    for (int i = 0; i < 10; i++, packet.timestamp_ns += 100000000)
+        evaluation_packet(&evaluation, &packet);
+    evaluation_time_out(&evaluation, 6000000000);
+    evaluation_fail(&evaluation, "changes nothing");
+    verdict = evaluation.verdict;
+    evaluation_free(&evaluation);
+    assert_int_equal(watched->freed, 1);
+    return verdict;
+}
+
+static void stopped(void **state)
+{
+    struct watched watched = {.stop_at = 3};
+    struct sippod_verdict verdict = play(&watched, NULL);
+
+    (void)state;
+    assert_int_equal(verdict.state, SIPPOD_DECIDED);
+    assert_ptr_equal(verdict.value.pointer, &watched);
+    assert_int_equal(verdict.seen, 3);
+    assert_int_equal(verdict.elapsed_ns, 200000000);
+    assert_int_equal(watched.packets, 3);
+    assert_int_equal(watched.finishes, 1);
+    assert_false(watched.timed_out);
+}
+
+static void limited(void **state)
+{
+    struct watched watched = {0};
+    struct sippod_verdict verdict = play(&watched, &(struct sippod_options){.packet_limit = 4});
+
+    (void)state;
+    assert_int_equal(watched.packets, 4);
+    assert_int_equal(verdict.seen, 4);
+    assert_false(watched.timed_out);
+}
+
+static void timed_out(void **state)
+{
+    struct watched watched = {0}, later = {0};
+    struct sippod_verdict verdict = play(&watched, NULL);
+
+    (void)state;
+    assert_int_equal(watched.packets, 10);
+    assert_true(watched.timed_out);
+    assert_int_equal(verdict.elapsed_ns, 5000000000);
+    verdict = play(&later, &(struct sippod_options){.timeout_ms = 450}); /* packets behind it do not count */
+    assert_int_equal(later.packets, 5);
+    assert_true(later.timed_out);
+    assert_int_equal(verdict.elapsed_ns, 450000000);
+}
+
+static void failed(void **state)
+{
+    struct watched watched = {.fail_at = 2};
+    struct sippod_verdict verdict = play(&watched, NULL);
+    struct watched other = {0};
+
+    (void)state;
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_int_equal(watched.stops, 1);
+    assert_int_equal(watched.finishes, 0);
+    verdict = play(&other, &(struct sippod_options){.filter = "nonsense of a filter"});
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_non_null(strstr(verdict.detail, "nonsense of a filter"));
+    assert_int_equal(other.packets, 0);
+}
+
+/* ---- files ---- */
+
+/* Writes frames of VLAN 1, 2, 3 at 1.0, 2.0, 3.0 s. */
+static void write_file(const char *path)
+{
+    struct sippod_predicate writer = sippod_writer(path, sippod_packet_count());
+    struct sippod_packet packet;
+
+    for (unsigned i = 1; i <= 3; i++) {
+        cleanup_frame struct frame frame = frame_tagged(i);
+
+        packet = frame_packet(&frame);
+        packet.timestamp_ns = i * UINT64_C(1000000000);
+        assert_int_equal(writer.on_packet(writer.state, &packet), 0);
+    }
+    assert_int_equal(writer.on_finish(writer.state, true).integer, 3);
+    sippod_predicate_free(&writer);
+}
+
+static void files(void **state)
+{
+    char *folder = folder_make(), *path = text_format("%s/a.pcap", folder),
+         *out = text_format("%s/b.pcap", folder);
+    struct sippod_options brief = {.timeout_ms = 1500};
+    struct sippod_verdict verdict;
+
+    (void)state;
+    write_file(path);
+    sippod_evaluate_file(path, sippod_saw_vlan_tag(3), NULL, &verdict);
+    assert_true(sippod_verdict_is(&verdict, true));
+    assert_int_equal(verdict.elapsed_ns, 2000000000);
+    assert_non_null(strstr(verdict.detail, "saw_vlan_tag(3): saw it in packet 3 in 2.0 s on "));
+    sippod_evaluate_file(path, sippod_saw_vlan_tag(3), &brief, &verdict);
+    assert_true(sippod_verdict_is(&verdict, false));
+    assert_int_equal(verdict.elapsed_ns, 1500000000);
+    sippod_evaluate_file(path, sippod_packet_count_was(3), NULL, &verdict);
+    assert_true(sippod_verdict_is(&verdict, true));
+    sippod_evaluate_file(path, sippod_writer(out, sippod_saw_vlan_tag(2)), NULL, &verdict);
+    assert_true(sippod_verdict_is(&verdict, true));
+    sippod_evaluate_file(out, sippod_packet_count(), NULL, &verdict); /* up to the decision */
+    assert_int_equal(verdict.value.integer, 2);
+    sippod_evaluate_file(path, sippod_writer("/dev/full", sippod_packet_count()), NULL, &verdict);
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_non_null(strstr(verdict.detail, "cannot write /dev/full"));
+    folder_remove(folder);
+    free(path);
+    free(out);
+}
+
+static void files_that_are_none(void **state)
+{
+    struct sippod_verdict verdict;
+    char *folder = folder_make(), *path = text_format("%s/a.pcap", folder);
+    char *whole;
+
+    (void)state;
+    sippod_evaluate_file(path, sippod_packet_count_was(0), NULL, &verdict);
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_non_null(strstr(verdict.detail, "No such file"));
+    sippod_evaluate_file("/dev/null", sippod_packet_count_was(0), NULL, &verdict);
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    write_file(path);
+    whole = folder_get(folder, "a.pcap");
+    assert_non_null(whole);
+    folder_put_bytes(folder, "b.pcap", whole, 24); /* no packet at all is a file */
+    free(whole);
+    free(path);
+    path = text_format("%s/b.pcap", folder);
+    sippod_evaluate_file(path, sippod_packet_count_was(0), NULL, &verdict);
+    assert_true(sippod_verdict_is(&verdict, true));
+    folder_put_bytes(folder, "b.pcap", "\xd4\xc3\xb2\xa1\2\0\4\0\0\0\0\0\0\0\0\0\0\0\4\0\1\0\0\0\1\0\0\0",
+                     28);
+    sippod_evaluate_file(path, sippod_packet_count_was(0), NULL, &verdict);
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_non_null(strstr(verdict.detail, "truncated"));
+    folder_remove(folder);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stopped), cmocka_unit_test(limited), cmocka_unit_test(timed_out),
+        cmocka_unit_test(failed),  cmocka_unit_test(files),   cmocka_unit_test(files_that_are_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
