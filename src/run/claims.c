@@ -32,6 +32,7 @@ struct claim {
     struct strings addresses;
     uint32_t position, tried;
     unsigned round;
+    struct attempt *attempts;  /* that are not answered */
     size_t due;                /* answers */
     size_t by_others, by_pods; /* why addresses were refused; the rest can be nobody's */
     bool cancelled;
@@ -41,8 +42,8 @@ struct claim {
 };
 
 /* A question to the router. */
-struct
-try {
+struct attempt {
+    struct attempt *next;
     struct claim *claim;
     uint32_t host;
     char address[INET_ADDRSTRLEN];
@@ -85,6 +86,10 @@ static void claim_free(struct claim *claim)
     while (*place != claim)
         place = &(*place)->next;
     *place = claim->next;
+    for (struct attempt *attempt = claim->attempts, *next; attempt; attempt = next) { /* the router has gone */
+        next = attempt->next;
+        free(attempt);
+    }
     strings_free(&claim->addresses);
     error_free(claim->error);
     free(claim);
@@ -111,13 +116,14 @@ static void on_tried(void *user, const struct error *error);
 
 static void try_host(struct claim *claim, uint32_t host)
 {
-    struct try *try = memory_new(sizeof *try);
+    struct attempt *attempt = memory_new(sizeof *attempt);
     struct in_addr address = {.s_addr = htonl(claim->claims->first + host)};
 
-    *try = (struct try){.claim = claim, .host = host};
-    (void)inet_ntop(AF_INET, &address, try->address, sizeof try->address);
+    *attempt = (struct attempt){.next = claim->attempts, .claim = claim, .host = host};
+    claim->attempts = attempt;
+    (void)inet_ntop(AF_INET, &address, attempt->address, sizeof attempt->address);
     claim->due++;
-    router_client_address_add(claim->router, claim->run_id, try->address, false, on_tried, try);
+    router_client_address_add(claim->router, claim->run_id, attempt->address, false, on_tried, attempt);
 }
 
 static uint32_t most_tries(const struct claims *claims)
@@ -189,23 +195,23 @@ static void on_removed(void *user, const struct error *error)
     (void)error; /* it goes with the pod */
 }
 
-static void take(struct claim *claim, const struct try *try)
+static void take(struct claim *claim, const struct attempt *attempt)
 {
     if (claim->cancelled)
         return; /* the pod goes, and all with it */
     if (claim->addresses.count < claim->wanted)
-        strings_add(&claim->addresses, try->address);
+        strings_add(&claim->addresses, attempt->address);
     else
-        router_client_address_remove(claim->router, claim->run_id, try->address, on_removed, NULL);
+        router_client_address_remove(claim->router, claim->run_id, attempt->address, on_removed, NULL);
 }
 
-static void refuse(struct claim *claim, const struct try *try, const struct error *error)
+static void refuse(struct claim *claim, const struct attempt *attempt, const struct error *error)
 {
     switch (error->sys) {
     case EADDRINUSE:
         claim->by_others++;
         if (claim->claims->in_use)
-            claim->claims->in_use[try->host] = true;
+            claim->claims->in_use[attempt->host] = true;
         break;
     case EEXIST:
         claim->by_pods++;
@@ -220,16 +226,26 @@ static void refuse(struct claim *claim, const struct try *try, const struct erro
     }
 }
 
+static void forget(struct attempt *attempt)
+{
+    struct attempt **place = &attempt->claim->attempts;
+
+    while (*place != attempt)
+        place = &(*place)->next;
+    *place = attempt->next;
+    free(attempt);
+}
+
 static void on_tried(void *user, const struct error *error)
 {
-    struct try *try = user;
-    struct claim *claim = try->claim;
+    struct attempt *attempt = user;
+    struct claim *claim = attempt->claim;
 
     if (error)
-        refuse(claim, try, error);
+        refuse(claim, attempt, error);
     else
-        take(claim, try);
-    free(try);
+        take(claim, attempt);
+    forget(attempt);
     if (--claim->due == 0)
         on_all_answered(claim);
 }
