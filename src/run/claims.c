@@ -86,7 +86,8 @@ static void claim_free(struct claim *claim)
     while (*place != claim)
         place = &(*place)->next;
     *place = claim->next;
-    for (struct attempt *attempt = claim->attempts, *next; attempt; attempt = next) { /* the router has gone */
+    for (struct attempt *attempt = claim->attempts, *next; attempt;
+         attempt = next) { /* the router has gone */
         next = attempt->next;
         free(attempt);
     }
