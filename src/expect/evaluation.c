@@ -97,6 +97,8 @@ bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet
         describe(evaluation, words, sizeof words);
         return evaluation_fail(evaluation, words);
     }
+    if (ended(evaluation)) /* cancelled by that */
+        return true;
     if ((predicate->stop_condition && predicate->stop_condition(predicate->state, packet)) ||
         evaluation->verdict.seen == evaluation->packet_limit)
         return finish(evaluation, false, packet->timestamp_ns);
