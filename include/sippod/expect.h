@@ -15,7 +15,7 @@
  * predicate that waits for a lock which another thread holds while it calls the library waits for ever.
  *
  * Rights. Capturing and sending need CAP_NET_RAW in the network namespace: root, a file capability, or a pod
- * (`sippod exec -- PROGRAM`). Without it futures end as an error that says so. */
+ * (`sippod exec --script-caps net_raw -- PROGRAM`). Without it futures end as an error that says so. */
 #ifndef SIPPOD_EXPECT_H
 #define SIPPOD_EXPECT_H
 

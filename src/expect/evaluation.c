@@ -18,10 +18,13 @@ static void describe(const struct evaluation *evaluation, char *text, size_t siz
 
 bool evaluation_fail(struct evaluation *evaluation, const char *why)
 {
+    struct sippod_verdict *verdict = &evaluation->verdict;
+    const char *place = evaluation->place;
+
     if (!ended(evaluation)) {
-        snprintf(evaluation->verdict.detail, sizeof evaluation->verdict.detail, "%s%s", why,
-                 evaluation->place);
-        evaluation->verdict.state = SIPPOD_FAILED;
+        snprintf(verdict->detail, sizeof verdict->detail, "%s%s%s", *place ? place + 1 : "",
+                 *place ? ": " : "", why);
+        verdict->state = SIPPOD_FAILED;
     }
     return true;
 }

@@ -42,7 +42,7 @@ static int cannot(const struct listener *listener, int status, char *error)
         match_wrong(
             error,
             "cannot capture: it takes CAP_NET_RAW; be root, give the program that file capability, or run it "
-            "by `sippod exec -- PROGRAM`");
+            "by `sippod exec --script-caps net_raw -- PROGRAM`");
     else
         match_wrong(error, "cannot capture: %s", *words ? words : pcap_statustostr(status));
     return -1;
