@@ -35,7 +35,7 @@ class Modes(DoctorCase):
         for who in ("alice", "root"):
             with self.subTest(who):
                 self.assertEqual(self.examine(self.person(who)), (True, None))
-                self.finding("ok", r"policy\.conf: groups sippod; networks 10\.22\.22\.0/24 .*; uplinks lan0 br0$")
+                self.finding("ok", r"policy\.conf: groups sippod; networks 10\.22\.22\.0/24 .*; uplinks lan0 br0 lo$")
                 self.assertNotIn("outside", {one["id"] for one in self.findings})
 
     def test_not_in_the_group(self):
