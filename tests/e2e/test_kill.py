@@ -13,7 +13,7 @@ import tracer
 from harness import Case, for_each_user
 
 SEED = int(os.environ.get("SIPPOD_TESTS_SEED") or random.SystemRandom().randrange(10 ** 6))
-MOMENTS = 20
+MOMENTS = int(os.environ.get("SIPPOD_TESTS_SOAK") or 10)
 
 
 class KillCase(Case):
