@@ -6,16 +6,21 @@
  * exclusive one at its end was the last, and restores all that are 198, also what killed runs left. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "netns/netlink.h"
 #include "src/base/error.h"
 #include "src/base/text.h"
 
 #define FORWARDING_OURS 198
 
-/* The lock (flock(2)) is on `file`, or with -1 on the caller's network namespace, which is opened then.
- * Returns the descriptor, which is held shared; -1 on failure, after two seconds if somebody holds it
- * exclusively. It counts as `file`'s, as far as closing goes. */
-int forwarding_lock(int file, struct error **ret);
+/* What is locked (flock(2)): root's folder of the policy, which stays the same when an editor puts a new file
+ * into it; on a host without one, where root alone has runs, the network namespace. The descriptor is the
+ * caller's; -1 on failure. */
+int forwarding_open(struct error **ret);
+
+/* Holds it shared. Fails after two seconds if somebody holds it exclusively. */
+int forwarding_lock(int lock, struct error **ret);
 
 /* Gives the lock back, and as the last one restores all flags. The caller has CAP_NET_ADMIN raised. */
 int forwarding_unlock(struct netlink *nl, int lock, struct error **ret);
@@ -29,8 +34,8 @@ int forwarding_turn_on(struct netlink *nl, const char *device, struct error **re
 /* The devices whose flag is 198. With the exclusive lock in hand these are left by killed runs. */
 int forwarding_list(struct strings *ret_devices, struct error **ret);
 
-/* Whether there are runs that hold the lock: 1, 0, or -1 on failure. It is taken for a moment. */
-int forwarding_in_use(int file, struct error **ret);
+/* Whether there are runs that hold the lock. It is taken for a moment. */
+bool forwarding_in_use(int lock);
 
 /* Sets the flag of a device. */
 typedef int forwarding_set(void *user, const char *device, unsigned value, struct error **ret);
@@ -40,5 +45,5 @@ int forwarding_set_by_proc(void *user, const char *device, unsigned value, struc
 
 /* Restores those that are 198; *ret_restored are those. Returns 1, and does nothing, if there are runs that
  * hold the lock. */
-int forwarding_restore(int file, forwarding_set *set, void *user, struct strings *ret_restored,
+int forwarding_restore(int lock, forwarding_set *set, void *user, struct strings *ret_restored,
                        struct error **ret);

@@ -52,33 +52,29 @@ static int try_lock(int file, int how)
     return result;
 }
 
-static int open_file(int file, struct error **ret)
+int forwarding_open(struct error **ret)
 {
-    if (file < 0 && (file = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0)
-        return error_sys(ret, ERROR_FAILED, errno, "cannot open the network namespace");
-    return file;
+    int lock = open(SIPPOD_SYSCONFDIR "/sippod", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (lock < 0 && errno == ENOENT)
+        lock = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (lock < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot open what runs with devices outside lock");
+    return lock;
 }
 
 /* There is no event for a lock that becomes free but to block. It is held exclusively for a moment only,
  * unless somebody means harm. */
-int forwarding_lock(int file, struct error **ret)
+int forwarding_lock(int lock, struct error **ret)
 {
-    int lock = open_file(file, ret);
-
-    if (lock < 0)
-        return -1;
     for (int waited = 0; try_lock(lock, LOCK_SH) < 0; waited += STEP_MS) {
-        if (errno == EWOULDBLOCK && waited < WAIT_MS) {
-            (void)poll(NULL, 0, STEP_MS);
-            continue;
-        }
-        error_sys(ret, ERROR_HOST, errno, "cannot lock %s, which another process holds (lslocks shows which)",
-                  file < 0 ? "the network namespace" : "policy.conf");
-        if (file < 0)
-            close(lock);
-        return -1;
+        if (errno != EWOULDBLOCK || waited >= WAIT_MS)
+            return error_sys(ret, ERROR_HOST, errno,
+                             "cannot lock " SIPPOD_SYSCONFDIR
+                             "/sippod, which another process holds (lslocks shows which)");
+        (void)poll(NULL, 0, STEP_MS);
     }
-    return lock;
+    return 0;
 }
 
 /* ---- restoring ---- */
@@ -98,18 +94,12 @@ int forwarding_list(struct strings *ret_devices, struct error **ret)
     return 0;
 }
 
-int forwarding_in_use(int file, struct error **ret)
+bool forwarding_in_use(int lock)
 {
-    int lock = open_file(file, ret), result;
-
-    if (lock < 0)
-        return -1;
-    result = try_lock(lock, LOCK_EX) < 0;
-    if (!result)
-        (void)flock(lock, LOCK_UN);
-    if (file < 0)
-        close(lock);
-    return result;
+    if (try_lock(lock, LOCK_EX) < 0)
+        return true;
+    (void)flock(lock, LOCK_UN);
+    return false;
 }
 
 /* What could not be restored is none of ret_restored. */
@@ -128,19 +118,15 @@ static int restore_all(forwarding_set *set, void *user, struct strings *ret_rest
     return result;
 }
 
-int forwarding_restore(int file, forwarding_set *set, void *user, struct strings *ret_restored,
+int forwarding_restore(int lock, forwarding_set *set, void *user, struct strings *ret_restored,
                        struct error **ret)
 {
-    int lock = open_file(file, ret), result = 1;
+    int result;
 
-    if (lock < 0)
-        return -1;
-    if (try_lock(lock, LOCK_EX) == 0) {
-        result = restore_all(set, user, ret_restored, ret);
-        (void)flock(lock, LOCK_UN);
-    }
-    if (file < 0)
-        close(lock);
+    if (try_lock(lock, LOCK_EX) < 0)
+        return 1;
+    result = restore_all(set, user, ret_restored, ret);
+    (void)flock(lock, LOCK_UN);
     return result;
 }
 

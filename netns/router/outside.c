@@ -11,7 +11,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,20 +53,13 @@ static int check_device(const struct outside *outside, const char *device, struc
 
 /* ---- forwarding ---- */
 
-/* Root, whom the policy does not limit, locks it all the same if there is one: he shares the devices with
- * those whom it limits. */
-static int file_to_lock(const struct outside *outside)
-{
-    return outside->policy ? outside->policy->file : open(POLICY_PATH, O_RDONLY | O_CLOEXEC);
-}
-
-/* All runs that need a flag hold the lock; whoever is the last restores them all. */
+/* All runs that need a flag hold the lock, root's too; whoever is the last restores them all. */
 static int open_lock(struct outside *outside, struct error **ret)
 {
     if (outside->lock >= 0)
         return 0;
-    outside->lock = forwarding_lock(file_to_lock(outside), ret);
-    return outside->lock < 0 ? -1 : 0;
+    outside->lock = forwarding_open(ret);
+    return outside->lock < 0 ? -1 : forwarding_lock(outside->lock, ret);
 }
 
 /* A flag that a run of root's has turned on is nobody else's. */
@@ -343,6 +335,7 @@ void outside_close(struct router *router)
         (void)forwarding_unlock(router->nl, outside->lock, NULL); /* what is left, the next run restores */
         router_lower();
     }
+    close_fd(&outside->lock);
     policy_free(outside->policy);
     strings_free(&outside->gateways);
     free(outside);

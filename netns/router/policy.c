@@ -168,11 +168,11 @@ struct policy *policy_read(const char *path, struct error **ret)
     cleanup_policy struct policy *policy = memory_new(sizeof *policy);
     cleanup_error struct error *error = NULL;
     cleanup_free char *text = NULL;
+    cleanup_fd int file = open_checked(path, &error);
 
     policy->path = text_copy(path);
-    policy->file = open_checked(path, &error);
-    if (policy->file >= 0)
-        text = read_text(path, policy->file, &error);
+    if (file >= 0)
+        text = read_text(path, file, &error);
     if (text && parse(policy, text, &error) == 0)
         return steal_pointer(&policy);
     if (error->sys == ENOENT)
@@ -192,7 +192,6 @@ void policy_free(struct policy *policy)
 {
     if (!policy)
         return;
-    close_fd(&policy->file);
     strings_free(&policy->groups);
     strings_free(&policy->uplinks);
     free(policy->networks);

@@ -18,7 +18,6 @@
 
 struct policy {
     char *path;
-    int file;              /* open on it, to be locked; nothing is read from it any more */
     struct strings groups; /* names and numbers */
     struct strings uplinks;
     struct network *networks;

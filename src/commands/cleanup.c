@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "netns/forwarding.h"
-#include "netns/router/policy.h"
 #include "src/base/memory.h"
 #include "src/cli.h"
 #include "src/run/folder.h"
@@ -40,9 +39,9 @@ static int clean_up(const char *path)
 
 static int turn_off(struct error **ret)
 {
-    cleanup_fd int policy = open(POLICY_PATH, O_RDONLY | O_CLOEXEC); /* where there is one, that is locked */
+    cleanup_fd int lock = forwarding_open(ret);
     cleanup_strings struct strings restored = {0};
-    int result = forwarding_restore(policy, forwarding_set_by_proc, NULL, &restored, ret);
+    int result = lock < 0 ? -1 : forwarding_restore(lock, forwarding_set_by_proc, NULL, &restored, ret);
 
     for (size_t i = 0; i < restored.count; i++)
         printf("%s: forwarding turned off\n", restored.list[i]);

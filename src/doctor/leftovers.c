@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "netns/forwarding.h"
-#include "netns/router/policy.h"
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
@@ -105,12 +104,11 @@ static void check_devices(struct findings *findings)
 /* Only the lock tells them from those of a run under way; who cannot have it does not know. */
 static void check_forwarding(struct findings *findings)
 {
-    cleanup_fd int policy = open(POLICY_PATH, O_RDONLY | O_CLOEXEC);
-    bool unknown = policy < 0 && errno != ENOENT;
+    cleanup_fd int lock = forwarding_open(NULL);
+    bool unknown = lock < 0;
     cleanup_strings struct strings devices = {0};
 
-    if (forwarding_list(&devices, NULL) < 0 || !devices.count ||
-        (!unknown && forwarding_in_use(policy, NULL) != 0))
+    if (forwarding_list(&devices, NULL) < 0 || !devices.count || (!unknown && forwarding_in_use(lock)))
         return;
     for (size_t i = 0; i < devices.count; i++)
         findings_addf(findings, FINDING_WARNING, ID,

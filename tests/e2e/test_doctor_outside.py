@@ -93,7 +93,7 @@ class Forwarding(DoctorCase):
 
     def lock(self):
         """As a router that is at work has it."""
-        place = "/etc/sippod/policy.conf"
+        place = "/etc/sippod"
         running = self.start_command(["flock", "--shared", "--no-fork", place, "sh", "-c", "touch locked; exec sleep 60"])
         self.wait_for("locked", running)
         return running

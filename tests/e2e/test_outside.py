@@ -184,7 +184,6 @@ class Forwarding(OutsideCase):
                 self.end(*second)
                 self.assertEqual(self.flags()["lan0"], "0")
 
-    @harness.known_defect("the lock is that of the file which was the policy when a run began")
     def test_is_not_lost_with_a_new_policy(self):
         """Editors put a new file in the place of the old one."""
         first, _ = self.start_waiting("one")

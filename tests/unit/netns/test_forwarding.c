@@ -55,7 +55,7 @@ static void test_on_and_off(void **state)
     (void)state;
     assert_int_equal(forwarding_list(&before, NULL), 0);
     assert_int_equal(before.count, 0);
-    assert_int_equal(forwarding_lock(file, NULL), file);
+    assert_int_equal(forwarding_lock(file, NULL), 0);
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
     assert_forwarding("lo", "198\n");
     assert_forwarding("all", "0\n");
@@ -74,7 +74,7 @@ static void test_of_an_administrator(void **state)
 
     (void)state;
     assert_int_equal(link_set_forwarding(nl, "lo", 1, NULL), 0);
-    assert_int_equal(forwarding_lock(file, NULL), file);
+    assert_int_equal(forwarding_lock(file, NULL), 0);
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
     assert_forwarding("lo", "1\n");
     assert_int_equal(forwarding_unlock(nl, file, NULL), 0);
@@ -87,9 +87,9 @@ static void test_the_last(void **state)
     cleanup_strings struct strings restored = {0};
 
     (void)state;
-    assert_int_equal(forwarding_lock(first, NULL), first);
+    assert_int_equal(forwarding_lock(first, NULL), 0);
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
-    assert_int_equal(forwarding_lock(second, NULL), second);
+    assert_int_equal(forwarding_lock(second, NULL), 0);
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
     assert_int_equal(forwarding_unlock(nl, first, NULL), 0);
     assert_forwarding("lo", "198\n");
@@ -100,21 +100,22 @@ static void test_the_last(void **state)
     assert_forwarding("lo", "0\n");
 }
 
-/* Without a file it is the network namespace that is locked. */
-static void test_namespace(void **state)
+/* What each run opens for itself is the same lock, on a host with the folder of the policy and without. */
+static void test_whose(void **state)
 {
     cleanup_strings struct strings restored = {0};
-    cleanup_fd int lock = forwarding_lock(-1, NULL);
+    cleanup_fd int lock = forwarding_open(NULL), other = forwarding_open(NULL);
 
     (void)state;
-    assert_true(lock >= 0);
-    assert_int_equal(forwarding_in_use(-1, NULL), 1);
+    assert_true(lock >= 0 && other >= 0);
+    assert_int_equal(forwarding_lock(lock, NULL), 0);
+    assert_true(forwarding_in_use(other));
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
-    assert_int_equal(forwarding_restore(-1, forwarding_set_by_proc, NULL, &restored, NULL), 1);
+    assert_int_equal(forwarding_restore(other, forwarding_set_by_proc, NULL, &restored, NULL), 1);
     assert_int_equal(restored.count, 0);
     assert_forwarding("lo", "198\n");
     assert_int_equal(forwarding_unlock(nl, lock, NULL), 0);
-    assert_int_equal(forwarding_in_use(-1, NULL), 0);
+    assert_false(forwarding_in_use(other));
     assert_forwarding("lo", "0\n");
 }
 
@@ -125,7 +126,7 @@ static void test_left(void **state)
     cleanup_strings struct strings restored = {0};
 
     (void)state;
-    assert_int_equal(forwarding_lock(killed, NULL), killed);
+    assert_int_equal(forwarding_lock(killed, NULL), 0);
     assert_int_equal(forwarding_turn_on(nl, "lo", NULL), 0);
     close_fd(&killed);
     assert_forwarding("lo", "198\n");
@@ -165,7 +166,7 @@ int main(void)
         cmocka_unit_test_setup(test_of_an_administrator, setup),
         cmocka_unit_test_setup(test_the_last, setup),
         cmocka_unit_test_setup(test_left, setup),
-        cmocka_unit_test_setup(test_namespace, setup),
+        cmocka_unit_test_setup(test_whose, setup),
         cmocka_unit_test_setup(test_kept_lock, setup),
         cmocka_unit_test_setup(test_no_device, setup),
     };

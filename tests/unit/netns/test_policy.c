@@ -110,20 +110,6 @@ static void test_empty(void **state)
     assert_false(policy->allow_forwarding);
 }
 
-static void test_lock(void **state)
-{
-    const struct scene *scene = *state;
-    cleanup_policy struct policy *first = NULL, *second = NULL;
-
-    need_root();
-    first = good(scene, "");
-    second = policy_read(scene->path, NULL);
-    assert_non_null(second);
-    assert_int_equal(flock(first->file, LOCK_SH | LOCK_NB), 0);
-    assert_int_equal(flock(second->file, LOCK_EX | LOCK_NB), -1);
-    assert_int_equal(errno, EWOULDBLOCK);
-}
-
 static void test_wrong_lines(void **state)
 {
     static const struct {
@@ -426,10 +412,10 @@ static void test_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),     TEST(test_empty),     TEST(test_lock),     TEST(test_wrong_lines),
-        TEST(test_absent),    TEST(test_of_a_user), TEST(test_writable), TEST(test_folder),
-        TEST(test_no_file),   TEST(test_size),      TEST(test_user),     TEST(test_no_groups),
-        TEST(test_addresses), TEST(test_networks),  TEST(test_uplinks),  TEST(test_nothing),
+        TEST(test_whole),     TEST(test_empty),    TEST(test_wrong_lines), TEST(test_absent),
+        TEST(test_of_a_user), TEST(test_writable), TEST(test_folder),      TEST(test_no_file),
+        TEST(test_size),      TEST(test_user),     TEST(test_no_groups),   TEST(test_addresses),
+        TEST(test_networks),  TEST(test_uplinks),  TEST(test_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
