@@ -47,6 +47,13 @@ bool sippod_verdict_is(const struct sippod_verdict *verdict, bool expected);
 void sippod_evaluate_file(const char *path, struct sippod_predicate predicate,
                           const struct sippod_options *options, struct sippod_verdict *ret);
 
+/* Evaluates the file for `count` predicates at once, as far as the last of them needs it: fills in
+ * ret[0] to ret[count - 1]. Takes all predicates. One that fails does not concern the others. `options` are
+ * one for each, or NULL. */
+void sippod_evaluate_file_each(const char *path, const struct sippod_predicate *predicates,
+                               const struct sippod_options *options, size_t count,
+                               struct sippod_verdict *ret);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/expect/evaluation.h"
 #include "tests/unit/packet/frames.h"
@@ -188,6 +189,57 @@ static void files(void **state)
     free(out);
 }
 
+/* One that ends does not hold up the others, and they do not hold up it. */
+static void files_for_many(void **state)
+{
+    struct watched watched = {.stop_at = 2};
+    struct sippod_predicate predicates[] = {
+        sippod_saw_vlan_tag(9999), watch(&watched),       sippod_saw_vlan_tag(1),
+        sippod_packet_count(),     sippod_packet_count(), sippod_saw_vlan_tag(3),
+    };
+    struct sippod_options options[6] = {[3] = {.packet_limit = 1}, [4] = {.filter = "ether[15] >= 2"}};
+    char *folder = folder_make(), *path = text_format("%s/a.pcap", folder);
+    struct sippod_verdict verdicts[6];
+
+    (void)state;
+    write_file(path);
+    sippod_evaluate_file_each(path, predicates, options, 6, verdicts);
+    assert_int_equal(verdicts[0].state, SIPPOD_FAILED);
+    assert_non_null(strstr(verdicts[0].detail, "0 to 4095"));
+    assert_int_equal(watched.packets, 2);
+    assert_int_equal(watched.freed, 1);
+    assert_int_equal(verdicts[1].elapsed_ns, 1000000000);
+    assert_int_equal(verdicts[2].elapsed_ns, 0);
+    assert_int_equal(verdicts[3].value.integer, 1);
+    assert_int_equal(verdicts[4].value.integer, 2);
+    assert_true(sippod_verdict_is(&verdicts[5], true));
+    assert_int_equal(verdicts[5].seen, 3);
+    folder_remove(folder);
+    free(path);
+}
+
+/* Nothing is read behind the packet that decides the last one. */
+static void files_that_break_off(void **state)
+{
+    struct sippod_predicate enough[] = {sippod_saw_vlan_tag(1), sippod_saw_vlan_tag(2)};
+    struct sippod_predicate more[] = {sippod_saw_vlan_tag(2), sippod_saw_vlan_tag(3)};
+    char *folder = folder_make(), *path = text_format("%s/a.pcap", folder);
+    struct sippod_verdict verdicts[2];
+
+    (void)state;
+    write_file(path);
+    assert_int_equal(truncate(path, 24 + 2 * (16 + 46) + 20), 0);
+    sippod_evaluate_file_each(path, enough, NULL, 2, verdicts);
+    assert_true(sippod_verdict_is(&verdicts[0], true));
+    assert_true(sippod_verdict_is(&verdicts[1], true));
+    sippod_evaluate_file_each(path, more, NULL, 2, verdicts);
+    assert_true(sippod_verdict_is(&verdicts[0], true));
+    assert_int_equal(verdicts[1].state, SIPPOD_FAILED);
+    assert_non_null(strstr(verdicts[1].detail, "truncated"));
+    folder_remove(folder);
+    free(path);
+}
+
 static void files_that_are_none(void **state)
 {
     struct sippod_verdict verdict;
@@ -221,8 +273,14 @@ static void files_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stopped), cmocka_unit_test(limited), cmocka_unit_test(timed_out),
-        cmocka_unit_test(failed),  cmocka_unit_test(files),   cmocka_unit_test(files_that_are_none),
+        cmocka_unit_test(stopped),
+        cmocka_unit_test(limited),
+        cmocka_unit_test(timed_out),
+        cmocka_unit_test(failed),
+        cmocka_unit_test(files),
+        cmocka_unit_test(files_for_many),
+        cmocka_unit_test(files_that_break_off),
+        cmocka_unit_test(files_that_are_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
