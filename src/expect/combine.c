@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/expect/own.h"
 #include "src/expect/wrong.h"
 
 #define PARTS 2
@@ -14,6 +15,7 @@ struct part {
 };
 
 struct group {
+    struct own own;
     const char *name; /* "and", "or", "not" */
     bool settles;     /* what one part has to be for all to be settled */
     size_t count;
@@ -33,7 +35,7 @@ static void finish(struct part *part, bool timed_out)
     part->value = part->predicate.on_finish(part->predicate.state, timed_out);
 }
 
-static int group_packet(void *state, const struct sippod_packet *packet)
+static int group_view(void *state, struct view *view)
 {
     struct group *group = state;
 
@@ -43,9 +45,9 @@ static int group_packet(void *state, const struct sippod_packet *packet)
 
         if (part->finished)
             continue;
-        if (predicate->on_packet && predicate->on_packet(predicate->state, packet) < 0)
+        if (predicate_take(predicate, view) < 0)
             return -1;
-        if (predicate->stop_condition && predicate->stop_condition(predicate->state, packet))
+        if (predicate->stop_condition && predicate->stop_condition(predicate->state, view->packet))
             finish(part, false);
     }
     return 0;
@@ -130,6 +132,22 @@ static void group_free(void *state)
     free(group);
 }
 
+static const struct own_kind kind = {
+    .on_view = group_view,
+    .stop_condition = group_stop,
+    .on_finish = group_finish,
+    .detail = group_detail,
+    .free = group_free,
+};
+
+static const struct own_kind not_kind = {
+    .on_view = group_view,
+    .stop_condition = not_stop,
+    .on_finish = not_finish,
+    .detail = group_detail,
+    .free = group_free,
+};
+
 /* If one is wrong, it stands for all. */
 static struct sippod_predicate make(const char *name, bool settles, struct sippod_predicate *list,
                                     size_t count)
@@ -152,14 +170,7 @@ static struct sippod_predicate make(const char *name, bool settles, struct sippo
     group->count = count;
     for (size_t i = 0; i < count; i++)
         group->parts[i].predicate = list[i];
-    return (struct sippod_predicate){
-        .on_packet = group_packet,
-        .stop_condition = count == 1 ? not_stop : group_stop,
-        .on_finish = count == 1 ? not_finish : group_finish,
-        .detail = group_detail,
-        .free = group_free,
-        .state = group,
-    };
+    return own_predicate(count == 1 ? &not_kind : &kind, &group->own);
 }
 
 struct sippod_predicate sippod_and(struct sippod_predicate a, struct sippod_predicate b)

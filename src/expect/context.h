@@ -7,17 +7,30 @@
 #include "include/sippod/expect.h"
 #include "src/expect/evaluation.h"
 
-struct listener; /* a capture of one interface in one direction */
-
 struct sippod_future {
     struct sippod_context *context;
-    struct sippod_future *next; /* of the context */
-    struct listener *listener;  /* NULL: there is none, or not any more */
+    struct sippod_future *next;                       /* of the context */
+    struct listener *listener;                        /* NULL: it has ended, or there never was one */
+    struct sippod_future *next_pending, **pending_at; /* of the listener */
     struct evaluation evaluation;
     uint64_t due_ns; /* on the monotonic clock: when its time is over; UINT64_MAX: never */
     int fd;          /* an eventfd, if somebody asked for one, else -1 */
     bool told;       /* that it has ended */
     bool doomed;     /* freed from the worker, which does it at the end of its round */
+};
+
+/* A capture of one interface in one direction, and the futures that wait for its packets. A future that ends,
+ * by whatever, leaves the list at once; its next_pending still leads on, for who is walking along the list.
+ */
+struct listener {
+    struct sippod_context *context;
+    struct listener *next;
+    struct sippod_future *pending;
+    char *interface;
+    enum sippod_direction direction;
+    struct pcap *handle;
+    uint64_t unit; /* nanoseconds in the smaller part of libpcap's time stamps */
+    uint32_t linktype;
 };
 
 struct sippod_context {
@@ -40,9 +53,12 @@ void future_destroy(struct sippod_future *future); /* after it was taken off its
 struct listener *listener_get(struct sippod_context *context, const char *interface,
                               enum sippod_direction direction, char error[MATCH_ERROR]);
 
-/* Hands packets that are there to the futures, some hundred at most, or all. If the interface is gone, its
- * futures have failed and the listener is freed. */
-void listener_read(struct listener *listener, bool all);
+void listener_add(struct listener *listener, struct sippod_future *future);
+void listener_remove(struct sippod_future *future);
+
+/* Hands packets that are there to the futures, some hundred at most. Returns how many they were; -1: the
+ * interface is gone, its futures have failed and the listener is freed. */
+int listener_read(struct listener *listener);
 void listeners_free(struct sippod_context *context);
 
 void *context_work(void *context); /* the worker */

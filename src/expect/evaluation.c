@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/expect/own.h"
+
 static bool ended(const struct evaluation *evaluation)
 {
     return evaluation->verdict.state != SIPPOD_PENDING;
@@ -47,6 +49,8 @@ static bool finish(struct evaluation *evaluation, bool timed_out, uint64_t now_n
     verdict->elapsed_ns = now_ns > evaluation->begin_ns ? now_ns - evaluation->begin_ns : 0;
     verdict->value = evaluation->predicate.on_finish(evaluation->predicate.state, timed_out);
     describe(evaluation, words, sizeof words);
+    if (ended(evaluation)) /* cancelled by that */
+        return true;
     if (verdict->value.kind == SIPPOD_ERROR)
         return evaluation_fail(evaluation, words);
     snprintf(verdict->detail, sizeof verdict->detail, "%s in %.1f s%s", words,
@@ -83,29 +87,41 @@ bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns)
     return ended(evaluation) || finish(evaluation, true, now_ns);
 }
 
-bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet *packet)
+bool evaluation_view(struct evaluation *evaluation, struct view *view)
 {
     const struct sippod_predicate *predicate = &evaluation->predicate;
+    const struct sippod_packet *packet = view->packet;
     char words[SIPPOD_DETAIL - 128];
+    bool enough;
 
     if (ended(evaluation))
         return true;
     if (packet->timestamp_ns > evaluation->end_ns)
         return finish(evaluation, true, evaluation->end_ns);
     if (packet->timestamp_ns < evaluation->begin_ns ||
-        (evaluation->filter && !evaluation->filter->matches(evaluation->filter, packet)))
+        (evaluation->filter && !evaluation->filter->matches(evaluation->filter, view)))
         return false;
     evaluation->verdict.seen++;
-    if (predicate->on_packet && predicate->on_packet(predicate->state, packet) < 0) {
+    if (predicate_take(predicate, view) < 0) {
         describe(evaluation, words, sizeof words);
         return evaluation_fail(evaluation, words);
     }
     if (ended(evaluation)) /* cancelled by that */
         return true;
-    if ((predicate->stop_condition && predicate->stop_condition(predicate->state, packet)) ||
-        evaluation->verdict.seen == evaluation->packet_limit)
+    enough = predicate->stop_condition && predicate->stop_condition(predicate->state, packet);
+    if (ended(evaluation))
+        return true;
+    if (enough || evaluation->verdict.seen == evaluation->packet_limit)
         return finish(evaluation, false, packet->timestamp_ns);
     return false;
+}
+
+bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet *packet)
+{
+    struct view view;
+
+    view_open(&view, packet);
+    return evaluation_view(evaluation, &view);
 }
 
 void evaluation_free(struct evaluation *evaluation)

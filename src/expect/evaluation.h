@@ -20,6 +20,7 @@ void evaluation_begin(struct evaluation *evaluation, struct sippod_predicate pre
 
 /* Each returns whether it has ended; after that they change nothing. */
 bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet *packet);
+bool evaluation_view(struct evaluation *evaluation, struct view *view); /* of a packet that many look at */
 bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns);
 bool evaluation_fail(struct evaluation *evaluation, const char *why);
 bool evaluation_cancel(struct evaluation *evaluation);

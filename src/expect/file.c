@@ -26,12 +26,14 @@ static void start_clocks(struct waiting *waiting, uint64_t now_ns)
 /* Who has ended waits no more. */
 static void hand_out(struct waiting *waiting, const struct sippod_packet *packet)
 {
+    struct view view;
     size_t left = 0;
 
+    view_open(&view, packet);
     for (size_t i = 0; i < waiting->count; i++) {
         struct evaluation *evaluation = waiting->list[i];
 
-        if (!evaluation_packet(evaluation, packet))
+        if (!evaluation_view(evaluation, &view))
             waiting->list[left++] = evaluation;
     }
     waiting->count = left;

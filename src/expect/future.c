@@ -24,7 +24,7 @@ void future_tell(struct sippod_future *future)
     if (future->told || future->evaluation.verdict.state == SIPPOD_PENDING)
         return;
     future->told = true;
-    future->listener = NULL;
+    listener_remove(future);
     if (future->fd >= 0)
         (void)eventfd_write(future->fd, 1);
     pthread_cond_broadcast(&future->context->ended);
@@ -43,6 +43,7 @@ struct sippod_future *sippod_expect(struct sippod_context *context, const char *
 {
     struct sippod_future *future = calloc(1, sizeof *future);
     char error[MATCH_ERROR] = "";
+    struct listener *listener;
 
     if (!future) {
         sippod_predicate_free(&predicate);
@@ -51,9 +52,11 @@ struct sippod_future *sippod_expect(struct sippod_context *context, const char *
     future->context = context;
     future->fd = -1;
     lock(future);
-    future->listener = listener_get(context, interface, options ? options->direction : SIPPOD_BOTH, error);
+    listener = listener_get(context, interface, options ? options->direction : SIPPOD_BOTH, error);
     evaluation_begin(&future->evaluation, predicate, options, clock_ns(CLOCK_REALTIME), interface);
-    if (!future->listener)
+    if (listener)
+        listener_add(listener, future);
+    else
         evaluation_fail(&future->evaluation, error);
     future->due_ns = future->evaluation.end_ns;
     if (future->due_ns != UINT64_MAX)

@@ -18,16 +18,6 @@
 #define SNAPLEN   65535
 #define READ_MOST 512 /* packets, before other interfaces get their turn */
 
-struct listener {
-    struct sippod_context *context;
-    struct listener *next;
-    char *interface;
-    enum sippod_direction direction;
-    pcap_t *handle;
-    uint64_t unit; /* nanoseconds in the smaller part of libpcap's time stamps */
-    uint32_t linktype;
-};
-
 static const pcap_direction_t directions[] = {
     [SIPPOD_BOTH] = PCAP_D_INOUT,
     [SIPPOD_IN] = PCAP_D_IN,
@@ -125,6 +115,26 @@ struct listener *listener_get(struct sippod_context *context, const char *interf
     return listener;
 }
 
+void listener_add(struct listener *listener, struct sippod_future *future)
+{
+    future->listener = listener;
+    future->next_pending = listener->pending;
+    future->pending_at = &listener->pending;
+    if (listener->pending)
+        listener->pending->pending_at = &future->next_pending;
+    listener->pending = future;
+}
+
+void listener_remove(struct sippod_future *future)
+{
+    if (!future->listener)
+        return;
+    *future->pending_at = future->next_pending;
+    if (future->next_pending)
+        future->next_pending->pending_at = future->pending_at;
+    future->listener = NULL;
+}
+
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
 {
     struct listener *listener = (struct listener *)user;
@@ -136,9 +146,11 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
             (uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec * listener->unit,
         .linktype = listener->linktype,
     };
+    struct view view;
 
-    for (struct sippod_future *future = listener->context->futures; future; future = future->next)
-        if (future->listener == listener && evaluation_packet(&future->evaluation, &packet))
+    view_open(&view, &packet);
+    for (struct sippod_future *future = listener->pending; future; future = future->next_pending)
+        if (evaluation_view(&future->evaluation, &view))
             future_tell(future);
 }
 
@@ -149,12 +161,10 @@ static void fail(struct listener *listener)
     char why[PCAP_ERRBUF_SIZE + 32];
 
     snprintf(why, sizeof why, "the capture broke off: %s", pcap_geterr(listener->handle));
-    for (struct sippod_future *future = context->futures; future; future = future->next)
-        if (future->listener == listener) {
-            evaluation_fail(&future->evaluation, why);
-            future->listener = NULL;
-            future_tell(future);
-        }
+    for (struct sippod_future *future = listener->pending; future; future = future->next_pending) {
+        evaluation_fail(&future->evaluation, why);
+        future_tell(future);
+    }
     for (struct listener **at = &context->listeners; *at; at = &(*at)->next)
         if (*at == listener) {
             *at = listener->next;
@@ -163,15 +173,13 @@ static void fail(struct listener *listener)
     listener_free(listener);
 }
 
-void listener_read(struct listener *listener, bool all)
+int listener_read(struct listener *listener)
 {
-    int count;
+    int count = pcap_dispatch(listener->handle, READ_MOST, on_packet, (u_char *)listener);
 
-    do
-        count = pcap_dispatch(listener->handle, READ_MOST, on_packet, (u_char *)listener);
-    while (all && count > 0);
     if (count < 0)
         fail(listener);
+    return count;
 }
 
 void listeners_free(struct sippod_context *context)

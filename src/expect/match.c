@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/packet/layers.h"
-
 #define FRAME_MOST 262144 /* bytes; libpcap captures no more */
 
 void *match_wrong(char *error, const char *format, ...)
@@ -29,10 +27,10 @@ void match_free(struct match *match)
 
 /* ---- any ---- */
 
-static bool any_matches(struct match *match, const struct sippod_packet *packet)
+static bool any_matches(struct match *match, struct view *view)
 {
     (void)match;
-    (void)packet;
+    (void)view;
     return true;
 }
 
@@ -54,14 +52,12 @@ struct mac {
     uint8_t bytes[6];
 };
 
-static bool mac_matches(struct match *match, const struct sippod_packet *packet)
+static bool mac_matches(struct match *match, struct view *view)
 {
     const struct mac *mac = (const struct mac *)match;
-    struct layers layers;
-    const uint8_t *at;
+    const struct layers *layers = view_layers(view);
+    const uint8_t *at = mac->source ? layers->source_mac : layers->destination_mac;
 
-    layers_dissect(packet, &layers);
-    at = mac->source ? layers.source_mac : layers.destination_mac;
     return at && memcmp(at, mac->bytes, sizeof mac->bytes) == 0;
 }
 
@@ -109,14 +105,13 @@ struct vlan {
     int vlan;
 };
 
-static bool vlan_matches(struct match *match, const struct sippod_packet *packet)
+static bool vlan_matches(struct match *match, struct view *view)
 {
     const struct vlan *vlan = (const struct vlan *)match;
-    struct layers layers;
+    const struct layers *layers = view_layers(view);
 
-    layers_dissect(packet, &layers);
-    for (size_t i = 0; i < layers.tag_count; i++)
-        if (vlan->vlan < 0 || layers.tags[i].vlan == vlan->vlan)
+    for (size_t i = 0; i < layers->tag_count; i++)
+        if (vlan->vlan < 0 || layers->tags[i].vlan == vlan->vlan)
             return true;
     return false;
 }
@@ -143,9 +138,10 @@ struct equal {
 };
 
 /* A tag beside the frame stands behind the addresses in the one that it is compared with. */
-static bool equal_matches(struct match *match, const struct sippod_packet *packet)
+static bool equal_matches(struct match *match, struct view *view)
 {
     const struct equal *equal = (const struct equal *)match;
+    const struct sippod_packet *packet = view->packet;
     uint16_t tpid = packet->tag_tpid ? packet->tag_tpid : 0x8100, tci = packet->tag_tci;
     const uint8_t tag[4] = {(uint8_t)(tpid >> 8), (uint8_t)tpid, (uint8_t)(tci >> 8), (uint8_t)tci};
 

@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 
-#include "include/sippod/packet.h"
+#include "src/packet/view.h"
 
 #define MATCH_ERROR 256 /* bytes for an error */
 
 struct match {
-    bool (*matches)(struct match *match, const struct sippod_packet *packet);
+    bool (*matches)(struct match *match, struct view *view);
     void (*free)(struct match *match); /* NULL: free() will do */
 };
 

@@ -62,9 +62,10 @@ static bool run_tagged(const struct filter *filter, const struct sippod_packet *
     return pcap_offline_filter(&filter->program, &header, frame) != 0;
 }
 
-static bool filter_matches(struct match *match, const struct sippod_packet *packet)
+static bool filter_matches(struct match *match, struct view *view)
 {
     struct filter *filter = (struct filter *)match;
+    const struct sippod_packet *packet = view->packet;
     struct pcap_pkthdr header = {
         .caplen = (bpf_u_int32)packet->captured,
         .len = (bpf_u_int32)packet->length,

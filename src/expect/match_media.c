@@ -1,13 +1,10 @@
 /* SIP and RTP. */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include <netinet/in.h>
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "src/expect/match.h"
-#include "src/packet/layers.h"
-#include "src/packet/media.h"
 
 #define METHOD_MOST 31
 #define MATCH_STEPS 100000 /* what a regular expression may cost with one packet */
@@ -29,17 +26,14 @@ static bool start_matches(const struct sip *sip, const struct sip_start *start)
            memcmp(start->method, sip->method, start->method_length) == 0;
 }
 
-static bool sip_matches(struct match *match, const struct sippod_packet *packet)
+static bool sip_matches(struct match *match, struct view *view)
 {
     struct sip *sip = (struct sip *)match;
-    struct sip_start start;
-    struct layers layers;
+    const struct sip_start *start = view_sip(view);
 
-    layers_dissect(packet, &layers);
-    if (!layers.payload || !sip_parse(layers.payload, layers.payload_length, &start) ||
-        !start_matches(sip, &start))
+    if (!start || !start_matches(sip, start))
         return false;
-    return !sip->header || pcre2_match(sip->header, (PCRE2_SPTR)start.headers, start.headers_length, 0, 0,
+    return !sip->header || pcre2_match(sip->header, (PCRE2_SPTR)start->headers, start->headers_length, 0, 0,
                                        sip->found, sip->limits) >= 0;
 }
 
@@ -124,16 +118,12 @@ struct rtp {
     int payload_type;
 };
 
-static bool rtp_matches(struct match *match, const struct sippod_packet *packet)
+static bool rtp_matches(struct match *match, struct view *view)
 {
     const struct rtp *rtp = (const struct rtp *)match;
-    struct rtp_header header;
-    struct layers layers;
+    const struct rtp_header *header = view_rtp(view);
 
-    layers_dissect(packet, &layers);
-    return layers.payload && layers.protocol == IPPROTO_UDP &&
-           rtp_parse(layers.payload, layers.payload_length, &header) &&
-           (rtp->payload_type < 0 || header.payload_type == rtp->payload_type);
+    return header && (rtp->payload_type < 0 || header->payload_type == rtp->payload_type);
 }
 
 struct match *match_rtp(int payload_type, char *error)

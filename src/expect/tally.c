@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "include/sippod/predicate.h"
 #include "src/expect/match.h"
+#include "src/expect/own.h"
 #include "src/expect/wrong.h"
 
 enum rule {
@@ -19,6 +19,7 @@ enum rule {
 };
 
 struct tally {
+    struct own own;
     char name[128]; /* as it was called, in the detail */
     enum rule rule;
     uint64_t wanted;
@@ -27,12 +28,12 @@ struct tally {
     uint64_t first; /* the number of the first that matched, from 1 */
 };
 
-static int tally_packet(void *state, const struct sippod_packet *packet)
+static int tally_view(void *state, struct view *view)
 {
     struct tally *tally = state;
 
     tally->packets++;
-    if (tally->match->matches(tally->match, packet) && !tally->matched++)
+    if (tally->match->matches(tally->match, view) && !tally->matched++)
         tally->first = tally->packets;
     return 0;
 }
@@ -103,6 +104,14 @@ static void tally_free(void *state)
     free(tally);
 }
 
+static const struct own_kind kind = {
+    .on_view = tally_view,
+    .stop_condition = tally_stop,
+    .on_finish = tally_finish,
+    .detail = tally_detail,
+    .free = tally_free,
+};
+
 /* Takes the match; NULL: it was wrong, as `error` says. */
 __attribute__((format(printf, 5, 6))) static struct sippod_predicate
 make(enum rule rule, uint64_t wanted, struct match *match, const char *error, const char *name, ...)
@@ -122,14 +131,7 @@ make(enum rule rule, uint64_t wanted, struct match *match, const char *error, co
     }
     *tally = (struct tally){.rule = rule, .wanted = wanted, .match = match};
     memcpy(tally->name, called, sizeof called);
-    return (struct sippod_predicate){
-        .on_packet = tally_packet,
-        .stop_condition = tally_stop,
-        .on_finish = tally_finish,
-        .detail = tally_detail,
-        .free = tally_free,
-        .state = tally,
-    };
+    return own_predicate(&kind, &tally->own);
 }
 
 #define WRITTEN(text) ((text) ? (text) : "NULL")

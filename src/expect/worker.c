@@ -8,32 +8,59 @@
 
 #define EVENTS 16
 
+/* When the first of its futures is. */
+static uint64_t due_of(const struct listener *listener)
+{
+    uint64_t due = UINT64_MAX;
+
+    for (const struct sippod_future *future = listener->pending; future; future = future->next_pending)
+        if (future->due_ns < due)
+            due = future->due_ns;
+    return due;
+}
+
 /* Milliseconds until a future is due; -1: none is. */
 static int next_due(const struct sippod_context *context)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC), due = UINT64_MAX;
 
-    for (const struct sippod_future *future = context->futures; future; future = future->next)
-        if (!future->told && future->due_ns < due)
-            due = future->due_ns;
+    for (const struct listener *listener = context->listeners; listener; listener = listener->next)
+        if (due_of(listener) < due)
+            due = due_of(listener);
     if (due == UINT64_MAX)
         return -1;
     due = due > now ? (due - now) / 1000000 + 1 : 0;
     return due > INT_MAX ? INT_MAX : (int)due;
 }
 
-/* What was captured in time counts, even if it is read only now. */
+/* What was captured in time counts, even if it is read only now; a packet of later ends a future, too, so
+ * that this comes to its end however many there are. */
+static void end_due_of(struct listener *listener, uint64_t now)
+{
+    while (due_of(listener) <= now) {
+        int count = listener_read(listener);
+
+        if (count < 0)
+            return;
+        if (count > 0)
+            continue;
+        for (struct sippod_future *future = listener->pending; future; future = future->next_pending) {
+            if (future->due_ns > now)
+                continue;
+            evaluation_time_out(&future->evaluation, future->evaluation.end_ns);
+            future_tell(future);
+        }
+    }
+}
+
 static void end_due(struct sippod_context *context)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    struct listener *next;
 
-    for (struct sippod_future *future = context->futures; future; future = future->next) {
-        if (future->told || future->due_ns > now)
-            continue;
-        if (future->listener)
-            listener_read(future->listener, true);
-        evaluation_time_out(&future->evaluation, future->evaluation.end_ns);
-        future_tell(future);
+    for (struct listener *listener = context->listeners; listener; listener = next) {
+        next = listener->next;
+        end_due_of(listener, now);
     }
 }
 
@@ -65,7 +92,7 @@ void *context_work(void *user)
         pthread_mutex_lock(&context->lock);
         for (int i = 0; i < ready; i++) {
             if (events[i].data.ptr)
-                listener_read(events[i].data.ptr, false);
+                listener_read(events[i].data.ptr);
             else if (read(context->wake, &count, sizeof count) < 0 && errno != EAGAIN)
                 context->stop = true; /* an eventfd has no other errors */
         }

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/expect/own.h"
 #include "src/expect/wrong.h"
 
 struct writer {
+    struct own own;
     struct sippod_predicate inner;
     FILE *file; /* until it is the dumper's */
     pcap_dumper_t *dumper;
@@ -28,9 +30,10 @@ static int begin(struct writer *writer, uint32_t linktype)
     return writer->failed ? -1 : 0;
 }
 
-static int writer_packet(void *state, const struct sippod_packet *packet)
+static int writer_view(void *state, struct view *view)
 {
     struct writer *writer = state;
+    const struct sippod_packet *packet = view->packet;
     struct pcap_pkthdr header = {
         .ts.tv_sec = (time_t)(packet->timestamp_ns / 1000000000),
         .ts.tv_usec = (suseconds_t)(packet->timestamp_ns % 1000000000), /* of nanoseconds */
@@ -44,7 +47,7 @@ static int writer_packet(void *state, const struct sippod_packet *packet)
     writer->failed = ferror(pcap_dump_file(writer->dumper));
     if (writer->failed)
         return -1;
-    return writer->inner.on_packet ? writer->inner.on_packet(writer->inner.state, packet) : 0;
+    return predicate_take(&writer->inner, view);
 }
 
 static bool writer_stop(void *state, const struct sippod_packet *packet)
@@ -90,6 +93,14 @@ static void writer_free(void *state)
     free(writer);
 }
 
+static const struct own_kind kind = {
+    .on_view = writer_view,
+    .stop_condition = writer_stop,
+    .on_finish = writer_finish,
+    .detail = writer_detail,
+    .free = writer_free,
+};
+
 struct sippod_predicate sippod_writer(const char *path, struct sippod_predicate predicate)
 {
     size_t length = path ? strlen(path) + 1 : 0;
@@ -111,12 +122,5 @@ struct sippod_predicate sippod_writer(const char *path, struct sippod_predicate 
         sippod_predicate_free(&predicate);
         return predicate_wrong("writer", error);
     }
-    return (struct sippod_predicate){
-        .on_packet = writer_packet,
-        .stop_condition = writer_stop,
-        .on_finish = writer_finish,
-        .detail = writer_detail,
-        .free = writer_free,
-        .state = writer,
-    };
+    return own_predicate(&kind, &writer->own);
 }

@@ -124,6 +124,48 @@ static void timed_out(void **state)
     assert_int_equal(verdict.elapsed_ns, 450000000);
 }
 
+/* ---- a predicate that is cancelled by a function of its own ---- */
+
+static struct evaluation *cancelled;
+static int cancelled_finishes;
+
+static bool stop_and_cancel(void *state, const struct sippod_packet *packet)
+{
+    (void)state;
+    (void)packet;
+    return evaluation_cancel(cancelled);
+}
+
+static struct sippod_value finish_and_cancel(void *state, bool timed_out)
+{
+    (void)timed_out;
+    cancelled_finishes++;
+    if (state)
+        evaluation_cancel(cancelled);
+    return (struct sippod_value){.kind = SIPPOD_BOOL, .integer = 1};
+}
+
+static void cancelled_from_inside(void **state)
+{
+    struct sippod_predicate stops = {.stop_condition = stop_and_cancel, .on_finish = finish_and_cancel};
+    struct sippod_predicate finishes = {.on_finish = finish_and_cancel, .state = &cancelled_finishes};
+    cleanup_frame struct frame frame = frame_tagged(1);
+    struct sippod_packet packet = frame_packet(&frame);
+    struct evaluation evaluation;
+
+    (void)state;
+    cancelled = &evaluation;
+    evaluation_begin(&evaluation, stops, NULL, packet.timestamp_ns, NULL);
+    assert_true(evaluation_packet(&evaluation, &packet));
+    assert_int_equal(evaluation.verdict.state, SIPPOD_CANCELLED);
+    assert_int_equal(cancelled_finishes, 0);
+    evaluation_begin(&evaluation, finishes, NULL, packet.timestamp_ns, NULL);
+    assert_true(evaluation_time_out(&evaluation, 6000000000));
+    assert_int_equal(evaluation.verdict.state, SIPPOD_CANCELLED);
+    assert_string_equal(evaluation.verdict.detail, "cancelled");
+    assert_int_equal(cancelled_finishes, 1);
+}
+
 static void failed(void **state)
 {
     struct watched watched = {.fail_at = 2};
@@ -218,6 +260,40 @@ static void files_for_many(void **state)
     free(path);
 }
 
+static int dissections;
+
+void __real_layers_dissect(const struct sippod_packet *packet, struct layers *ret); /* NOLINT */
+
+void __wrap_layers_dissect(const struct sippod_packet *packet, struct layers *ret) /* NOLINT */
+{
+    dissections++;
+    __real_layers_dissect(packet, ret);
+}
+
+static void files_are_dissected_once(void **state)
+{
+    struct sippod_predicate predicates[] = {
+        sippod_did_not_see_vlan_tag(9),
+        sippod_and(sippod_saw_src_mac("02:00:00:00:00:0a"), sippod_saw_vlan_tag(3)),
+        sippod_saw_rtp(1, -1),
+        sippod_saw_sip("INVITE", NULL),
+        sippod_packet_count(),
+    };
+    char *folder = folder_make(), *path = text_format("%s/a.pcap", folder);
+    struct sippod_verdict verdicts[5];
+
+    (void)state;
+    write_file(path);
+    dissections = 0;
+    sippod_evaluate_file_each(path, &predicates[4], NULL, 1, &verdicts[4]);
+    assert_int_equal(dissections, 0);
+    sippod_evaluate_file_each(path, predicates, NULL, 4, verdicts);
+    assert_int_equal(dissections, 3);
+    assert_true(sippod_verdict_is(&verdicts[1], true));
+    folder_remove(folder);
+    free(path);
+}
+
 /* Nothing is read behind the packet that decides the last one. */
 static void files_that_break_off(void **state)
 {
@@ -279,7 +355,9 @@ int main(void)
         cmocka_unit_test(failed),
         cmocka_unit_test(files),
         cmocka_unit_test(files_for_many),
+        cmocka_unit_test(files_are_dissected_once),
         cmocka_unit_test(files_that_break_off),
+        cmocka_unit_test(cancelled_from_inside),
         cmocka_unit_test(files_that_are_none),
     };
 
