@@ -128,7 +128,7 @@ static void on_unheard(void *user)
     struct pod_process *process = user;
 
     process->kill_timer = NULL;
-    (void)process_signal(process->pod->pidfd, SIGKILL, NULL);
+    pod_launch_kill(process->pod->launch);
 }
 
 void pod_process_kill(struct pod_process *process, int signal, bool all)
