@@ -110,6 +110,26 @@ struct sippod_predicate sippod_not(struct sippod_predicate predicate);
  */
 struct sippod_predicate sippod_writer(const char *path, struct sippod_predicate predicate);
 
+/* ---- predicates that are written as text ---- */
+
+/* A name, or a name with its arguments: "received_packet", "saw_vlan_tag(102)", "and(saw_sip(INVITE),
+ * not(saw_rtp(10, 8)))". The names are those of the functions above, without sippod_. An argument ends at the
+ * next comma or closing parenthesis that is not inside of parentheses of its own, so that
+ * saw_filter(udp and (port 5060 or port 5061)) is one; between quotes "…" it may be anything, with \" for a
+ * quote and \\ for a backslash. A packet is FILE.pcap#INDEX, the first of a capture file being 0 and of
+ * Ethernet, or its bytes in hexadecimal digits; "and" and "or" take two predicates or more. Of at most 65,535
+ * characters. A packet that was captured in part is refused. Wrong text makes a predicate that says why. */
+struct sippod_predicate sippod_predicate_parse(const char *text);
+
+struct sippod_predicate_name {
+    const char *name;      /* "saw_rtp" */
+    const char *arguments; /* "N[, TYPE]"; "": none */
+    const char *meaning;   /* one line */
+};
+
+/* What there is, from 0 on; NULL: no more. */
+const struct sippod_predicate_name *sippod_predicate_name(size_t index);
+
 #ifdef __cplusplus
 }
 #endif

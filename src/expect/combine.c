@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/expect/combine.h"
 #include "src/expect/own.h"
 #include "src/expect/wrong.h"
-
-#define PARTS 2
 
 struct part {
     struct sippod_predicate predicate;
@@ -19,7 +18,7 @@ struct group {
     const char *name; /* "and", "or", "not" */
     bool settles;     /* what one part has to be for all to be settled */
     size_t count;
-    struct part parts[PARTS];
+    struct part parts[];
 };
 
 static bool is_true(const struct sippod_value *value)
@@ -105,22 +104,29 @@ static bool not_stop(void *state, const struct sippod_packet *packet)
     return group->parts[0].finished;
 }
 
+static void add(char *text, size_t size, const char *words)
+{
+    size_t length = strlen(text);
+
+    snprintf(text + length, size - length, "%s", words);
+}
+
 static void group_detail(const void *state, char *text, size_t size)
 {
     const struct group *group = state;
-    char words[PARTS][200];
+    char words[200];
 
+    snprintf(text, size, "%s(", group->name);
     for (size_t i = 0; i < group->count; i++) {
         const struct sippod_predicate *predicate = &group->parts[i].predicate;
 
-        snprintf(words[i], sizeof words[i], "a predicate of the caller's");
+        snprintf(words, sizeof words, "a predicate of the caller's");
         if (predicate->detail)
-            predicate->detail(predicate->state, words[i], sizeof words[i]);
+            predicate->detail(predicate->state, words, sizeof words);
+        add(text, size, i ? "; " : "");
+        add(text, size, words);
     }
-    if (group->count == 1)
-        snprintf(text, size, "%s(%s)", group->name, words[0]);
-    else
-        snprintf(text, size, "%s(%s; %s)", group->name, words[0], words[1]);
+    add(text, size, ")");
 }
 
 static void group_free(void *state)
@@ -149,10 +155,10 @@ static const struct own_kind not_kind = {
 };
 
 /* If one is wrong, it stands for all. */
-static struct sippod_predicate make(const char *name, bool settles, struct sippod_predicate *list,
-                                    size_t count)
+struct sippod_predicate predicate_group(const char *name, bool settles, struct sippod_predicate *list,
+                                        size_t count)
 {
-    struct group *group = calloc(1, sizeof *group);
+    struct group *group = calloc(1, sizeof *group + count * sizeof *group->parts);
     const char *error = group ? NULL : "out of memory";
     struct sippod_predicate wrong;
 
@@ -175,15 +181,15 @@ static struct sippod_predicate make(const char *name, bool settles, struct sippo
 
 struct sippod_predicate sippod_and(struct sippod_predicate a, struct sippod_predicate b)
 {
-    return make("and", false, (struct sippod_predicate[]){a, b}, 2);
+    return predicate_group("and", false, (struct sippod_predicate[]){a, b}, 2);
 }
 
 struct sippod_predicate sippod_or(struct sippod_predicate a, struct sippod_predicate b)
 {
-    return make("or", true, (struct sippod_predicate[]){a, b}, 2);
+    return predicate_group("or", true, (struct sippod_predicate[]){a, b}, 2);
 }
 
 struct sippod_predicate sippod_not(struct sippod_predicate predicate)
 {
-    return make("not", false, &predicate, 1);
+    return predicate_group("not", false, &predicate, 1);
 }

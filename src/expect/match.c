@@ -61,7 +61,7 @@ static bool mac_matches(struct match *match, struct view *view)
     return at && memcmp(at, mac->bytes, sizeof mac->bytes) == 0;
 }
 
-static int digit(char c)
+int hex_digit(char c)
 {
     static const char digits[] = "0123456789abcdef";
     const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
@@ -74,7 +74,7 @@ static bool parse_mac(const char *text, uint8_t ret_bytes[6])
     if (!text || strlen(text) != 17)
         return false;
     for (int i = 0; i < 6; i++, text += 3) {
-        int high = digit(text[0]), low = digit(text[1]);
+        int high = hex_digit(text[0]), low = hex_digit(text[1]);
 
         if (high < 0 || low < 0 || (i < 5 && text[2] != ':' && text[2] != '-'))
             return false;

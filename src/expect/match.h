@@ -25,3 +25,5 @@ void match_free(struct match *match);
 
 /* An error, whose text is cut off to MATCH_ERROR bytes; NULL. */
 void *match_wrong(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+int hex_digit(char c); /* 0 to 15; -1: it is none */

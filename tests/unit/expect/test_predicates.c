@@ -6,75 +6,7 @@
 
 #include <cmocka.h>
 
-#include <netinet/in.h>
-#include <string.h>
-
-#include "src/expect/evaluation.h"
-#include "tests/unit/packet/frames.h"
-
-#define INVITE "INVITE sip:a@b SIP/2.0\r\nCall-ID: 42@host\r\nCSeq: 1 INVITE\r\n\r\n"
-#define BUSY   "SIP/2.0 486 Busy Here\r\nCSeq: 1 INVITE\r\n\r\n"
-#define RTP    "\x80\x08\0\1\0\0\0\xa0\0\0\0\1payload"
-
-/* What each test plays: plain datagrams with SIP and RTP, one tagged frame, one cut off in its addresses. */
-static struct frame scene[6];
-enum { SIP_REQUEST, SIP_RESPONSE, MEDIA, TAGGED, DOUBLE, CUT };
-
-static int make_scene(void **state)
-{
-    (void)state;
-    scene[SIP_REQUEST] = frame_datagram(5060, INVITE, strlen(INVITE));
-    scene[SIP_RESPONSE] = frame_datagram(5062, BUSY, strlen(BUSY));
-    scene[MEDIA] = frame_datagram(4000, RTP, sizeof RTP - 1);
-    scene[TAGGED] = frame_tagged(102);
-    frame_ethernet(&scene[DOUBLE]);
-    frame_tag(&scene[DOUBLE], 0x88a8, 7);
-    frame_tag(&scene[DOUBLE], 0x8100, 8);
-    frame_add16(&scene[DOUBLE], 0x86dd);
-    frame_add(&scene[CUT], MAC_B, 5);
-    return 0;
-}
-
-static int free_scene(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof scene / sizeof *scene; i++)
-        frame_free(&scene[i]);
-    return 0;
-}
-
-static struct sippod_verdict play(struct sippod_predicate predicate, const struct sippod_options *options)
-{
-    struct sippod_verdict verdict;
-    struct evaluation evaluation;
-
-    evaluation_begin(&evaluation, predicate, options, 1000000000, "eth0");
-    for (size_t i = 0; i < sizeof scene / sizeof *scene; i++) {
-        struct sippod_packet packet = frame_packet(&scene[i]);
-
-        packet.timestamp_ns += i * 100000000;
-        if (evaluation_packet(&evaluation, &packet))
-            break;
-    }
-    evaluation_time_out(&evaluation, 6000000000);
-    verdict = evaluation.verdict;
-    evaluation_free(&evaluation);
-    return verdict;
-}
-
-#define check(predicate, expected, detail) check_at(predicate, expected, detail, __FILE__, __LINE__)
-
-static void check_at(struct sippod_predicate predicate, bool expected, const char *detail, const char *file,
-                     int line)
-{
-    struct sippod_verdict verdict = play(predicate, NULL);
-
-    if (strcmp(verdict.detail, detail) != 0)
-        print_error("it says: %s\n", verdict.detail);
-    _assert_true(sippod_verdict_is(&verdict, expected), detail, file, line);
-    _assert_true(!sippod_verdict_is(&verdict, !expected), detail, file, line);
-    _assert_true(strcmp(verdict.detail, detail) == 0, detail, file, line);
-}
+#include "tests/unit/expect/play.h"
 
 static void any(void **state)
 {
@@ -83,10 +15,10 @@ static void any(void **state)
     (void)state;
     check(sippod_received_packet(), true, "received_packet(): saw it in packet 1 in 0.0 s on eth0");
     check(sippod_timed_out(), true, "timed_out(): saw 6 packets in 5.0 s on eth0");
-    verdict = play(sippod_timed_out(), &(struct sippod_options){.packet_limit = 2});
+    verdict = scene_play(sippod_timed_out(), &(struct sippod_options){.packet_limit = 2});
     assert_true(sippod_verdict_is(&verdict, false));
     assert_int_equal(verdict.seen, 2);
-    verdict = play(sippod_received_packet(), &(struct sippod_options){.filter = "icmp"});
+    verdict = scene_play(sippod_received_packet(), &(struct sippod_options){.filter = "icmp"});
     assert_true(sippod_verdict_is(&verdict, false));
     assert_string_equal(verdict.detail, "received_packet(): saw none among 0 packets in 5.0 s on eth0");
 }
@@ -96,7 +28,7 @@ static void counts(void **state)
     struct sippod_verdict verdict;
 
     (void)state;
-    verdict = play(sippod_packet_count(), NULL);
+    verdict = scene_play(sippod_packet_count(), NULL);
     assert_int_equal(verdict.value.kind, SIPPOD_INTEGER);
     assert_int_equal(verdict.value.integer, 6);
     assert_string_equal(verdict.detail, "packet_count(): saw 6 packets in 5.0 s on eth0");
@@ -244,19 +176,6 @@ static void combined(void **state)
 
 /* ---- wrong arguments ---- */
 
-static void refused(struct sippod_predicate predicate, const char *words)
-{
-    struct sippod_verdict verdict;
-
-    assert_non_null(sippod_predicate_error(&predicate));
-    verdict = play(predicate, NULL);
-    assert_int_equal(verdict.state, SIPPOD_FAILED);
-    assert_false(sippod_verdict_is(&verdict, true));
-    assert_false(sippod_verdict_is(&verdict, false));
-    if (!strstr(verdict.detail, words))
-        fail_msg("it says: %s", verdict.detail);
-}
-
 static void wrong(void **state)
 {
     (void)state;
@@ -287,5 +206,5 @@ int main(void)
         cmocka_unit_test(wrong),
     };
 
-    return cmocka_run_group_tests(tests, make_scene, free_scene);
+    return cmocka_run_group_tests(tests, scene_make, scene_free);
 }

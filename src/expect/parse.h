@@ -1,0 +1,8 @@
+/* Predicates that are written as text; predicate.h tells the grammar. */
+#pragma once
+
+#include "include/sippod/predicate.h"
+
+/* `folder`: where names of files start from; NULL: the current one. `check`: it is only asked whether it is
+ * right, and a writer makes no file. Wrong text makes a predicate that says why, as the constructors do. */
+struct sippod_predicate predicate_parse(const char *text, const char *folder, bool check);
