@@ -10,7 +10,7 @@
 #include "src/wire/frame.h"
 #include "src/wire/message.h"
 
-/* A process that was started by a command, and the two pipes that its output comes from. */
+/* A process that was started by a command, and what its input and output go through: pipes, or a terminal. */
 struct process {
     struct agent *agent;
     char *container, *id;
@@ -21,13 +21,18 @@ struct process {
         uint64_t sequence;
         int fd; /* -1: closed */
         struct watch *watch;
-    } output[2]; /* standard output, error; the second is unused when one stream takes both */
+        size_t left; /* once the process has ended: bytes of it that may still be passed on */
+        bool ended;  /* the end of the stream has been told */
+    } output[2];     /* standard output, error; the second is unused when one stream takes both */
     struct input {
-        int fd; /* the pipe to its standard input, -1: closed, or /dev/null */
+        int fd; /* to its standard input, -1: closed, or /dev/null */
         struct watch *watch;
-        struct buffer waiting; /* what the pipe has not taken yet */
+        struct buffer waiting; /* what that has not taken yet */
         bool ended;            /* no more is to come */
+        bool in_line;          /* the last byte was no end of a line */
     } input;
+    int terminal;   /* its end of a pseudo-terminal, which the agent holds too, -1: it has none */
+    uint8_t status; /* its exit status, once reaped */
     struct listen_message listen; /* address NULL: not, or no more, waited for */
     struct process *next;
 };
@@ -35,8 +40,7 @@ struct process {
 struct agent {
     struct loop *loop;
     struct channel *ctl, *io;
-    void (*command)(struct agent *agent, const struct ctl_frame *frame);
-    void (*drained)(struct agent *agent);
+    const struct channels_callbacks *callbacks;
     struct process *processes;
     struct netlink *netlink;
     struct sockdiag *sockdiag;  /* opened when first needed */
@@ -46,11 +50,14 @@ struct agent {
     int exit_code;
 };
 
-/* channels.c: what goes to the client, and what comes from it: command(agent, frame) for each whole frame,
- * drained(agent) when all output is on its way */
-int channels_open(struct agent *agent, int ctl, int io,
-                  void (*command)(struct agent *agent, const struct ctl_frame *frame),
-                  void (*drained)(struct agent *agent), struct error **ret);
+/* channels.c: what goes to the client, and what comes from it */
+struct channels_callbacks {
+    void (*command)(struct agent *agent, const struct ctl_frame *frame); /* one whole frame */
+    void (*input)(struct agent *agent, uint64_t sequence, const uint8_t *data, size_t length);
+    void (*drained)(struct agent *agent); /* all output is on its way */
+};
+int channels_open(struct agent *agent, int ctl, int io, const struct channels_callbacks *callbacks,
+                  struct error **ret);
 void channels_close(struct agent *agent);
 void agent_send(struct agent *agent, uint32_t code, const void *payload, size_t length);
 void agent_event(struct agent *agent, const struct event_message *event);
@@ -68,19 +75,43 @@ int network_route(struct agent *agent, const struct route_message *route, struct
 int process_start(struct agent *agent, const struct container_message *container, bool exec,
                   struct error **ret);
 int process_kill(struct agent *agent, const struct kill_message *kill, struct error **ret);
+int process_resize(struct agent *agent, const struct winsize_message *size, struct error **ret);
 void process_reap_all(struct agent *agent); /* SIGCHLD came */
-void process_output_drained(struct agent *agent);
+
+/* table.c: all of them */
+struct process *process_new(struct agent *agent, const char *container, const char *id, bool exec);
+void process_forget(struct process *process); /* everything of it is closed */
+/* The one that the container was started with, NULL if it has ended. */
+struct process *process_own(const struct agent *agent, const char *container);
+/* That with this id; with NULL the container's own, or the only one that runs in it. */
+struct process *process_find(const struct agent *agent, const char *container, const char *id,
+                             struct error **ret);
+
+/* output.c: what processes say, and that they have ended. output_use() takes `fd`, on failure too. */
+int output_pipe(struct process *process, int number, uint64_t sequence, int *ret_writer, struct error **ret);
+int output_use(struct process *process, int number, uint64_t sequence, int fd, struct error **ret);
+void output_close(struct output *output);
+/* It has been reaped: tells all that it said, and its status, as fast as the client takes it, and forgets it.
+ */
+void output_process_ended(struct process *process);
+void output_drained(struct agent *agent);
 
 /* input.c: what goes to the standard input of processes */
-int input_open(struct process *process, int *ret_reader, struct error **ret);
+int input_pipe(struct process *process, int *ret_reader, struct error **ret);
+int input_use(struct process *process, int fd, struct error **ret); /* takes `fd`, on failure too */
 void input_close(struct process *process);
 void input_take(struct agent *agent, uint64_t sequence, const uint8_t *data, size_t length);
+
+/* terminal.c: a pseudo-terminal for the three standard streams of a process */
+int terminal_open(struct process *process, uint64_t sequence, struct error **ret);
+int terminal_resize(const struct process *process, uint16_t rows, uint16_t columns, struct error **ret);
 
 /* spawn.c: what a new process does between fork and exec */
 struct spawn {
     const struct process_message *process;
     int input;             /* its standard input, -1: /dev/null */
     int output, errors;    /* its standard output and error */
+    bool terminal;         /* they are one, and it becomes the controlling one */
     uint64_t capabilities; /* what it gets of them */
 };
 pid_t spawn(const struct spawn *spawn, struct error **ret);

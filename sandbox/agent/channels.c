@@ -23,12 +23,13 @@ static ptrdiff_t ctl_received(void *user, const uint8_t *data, size_t length, si
         agent_send(agent, CTL_ERROR, error_text(*ret), strlen(error_text(*ret)));
     if (result <= 0)
         return result;
-    agent->command(agent, &frame);
+    agent->callbacks->command(agent, &frame);
     return (ptrdiff_t)used;
 }
 
 static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, size_t fresh, struct error **ret)
 {
+    struct agent *agent = user;
     struct io_frame frame;
     size_t used;
     int result = io_decode(data, length, &frame, &used, ret);
@@ -36,7 +37,7 @@ static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, siz
     (void)fresh;
     if (result <= 0)
         return result;
-    input_take(user, frame.sequence, frame.payload, frame.length);
+    agent->callbacks->input(agent, frame.sequence, frame.payload, frame.length);
     return (ptrdiff_t)used;
 }
 
@@ -53,7 +54,7 @@ static void io_drained(void *user)
 {
     struct agent *agent = user;
 
-    agent->drained(agent);
+    agent->callbacks->drained(agent);
 }
 
 static const struct channel_callbacks ctl_callbacks = {.received = ctl_received, .closed = on_closed};
@@ -63,12 +64,10 @@ static const struct channel_callbacks io_callbacks = {
     .drained = io_drained,
 };
 
-int channels_open(struct agent *agent, int ctl, int io,
-                  void (*command)(struct agent *agent, const struct ctl_frame *frame),
-                  void (*drained)(struct agent *agent), struct error **ret)
+int channels_open(struct agent *agent, int ctl, int io, const struct channels_callbacks *callbacks,
+                  struct error **ret)
 {
-    agent->command = command;
-    agent->drained = drained;
+    agent->callbacks = callbacks;
     agent->ctl = channel_new(agent->loop, ctl, &ctl_callbacks, agent, ret);
     if (!agent->ctl)
         return -1;

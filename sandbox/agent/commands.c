@@ -103,6 +103,19 @@ static int kill_container(struct agent *agent, const struct ctl_frame *frame, bo
     return result;
 }
 
+static int resize_terminal(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
+                           struct error **ret)
+{
+    struct winsize_message size = {0};
+    int result = winsize_message_decode(frame->payload, frame->length, &size, ret);
+
+    (void)ret_answered;
+    if (result == 0)
+        result = process_resize(agent, &size, ret);
+    winsize_message_free(&size);
+    return result;
+}
+
 static int set_up_interface(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
                             struct error **ret)
 {
@@ -156,6 +169,7 @@ static command_fn *const commands[] = {
     [CTL_DESTROYPOD] = destroy_pod,
     [CTL_EXECCMD] = exec_command,
     [CTL_READY] = nothing,
+    [CTL_WINSIZE] = resize_terminal,
     [CTL_PING] = nothing,
     [CTL_NEWCONTAINER] = start_container,
     [CTL_KILLCONTAINER] = kill_container,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "sandbox/agent/agent.h"
@@ -65,19 +66,23 @@ static void on_event(void *user, uint32_t events)
     channel_pause(process->agent->io, is_any_full(process->agent));
 }
 
-int input_open(struct process *process, int *ret_reader, struct error **ret)
+int input_use(struct process *process, int fd, struct error **ret)
 {
-    struct input *input = &process->input;
+    process->input.fd = fd;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot write to a process");
+    process->input.watch = loop_watch(process->agent->loop, fd, 0, on_event, process, ret);
+    return process->input.watch ? 0 : -1;
+}
+
+int input_pipe(struct process *process, int *ret_reader, struct error **ret)
+{
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_sys(ret, ERROR_HOST, errno, "cannot make a pipe");
     *ret_reader = ends[0];
-    input->fd = ends[1];
-    if (fcntl(input->fd, F_SETFL, O_NONBLOCK) < 0)
-        return error_sys(ret, ERROR_FAILED, errno, "cannot use a pipe");
-    input->watch = loop_watch(process->agent->loop, input->fd, 0, on_event, process, ret);
-    return input->watch ? 0 : -1;
+    return input_use(process, ends[1], ret);
 }
 
 static struct process *find(struct agent *agent, uint64_t sequence)
@@ -86,6 +91,20 @@ static struct process *find(struct agent *agent, uint64_t sequence)
         if (process->pid && process->output[0].sequence == sequence)
             return process;
     return NULL;
+}
+
+/* A pipe is closed; to a terminal a user would type ^D, which ends the line that he is in first. */
+static void end(struct process *process)
+{
+    struct input *input = &process->input;
+    struct termios settings;
+
+    input->ended = true;
+    if (process->terminal < 0 || tcgetattr(process->terminal, &settings) < 0)
+        return;
+    if (input->in_line && settings.c_lflag & ICANON)
+        buffer_add(&input->waiting, &settings.c_cc[VEOF], 1);
+    buffer_add(&input->waiting, &settings.c_cc[VEOF], 1);
 }
 
 void input_take(struct agent *agent, uint64_t sequence, const uint8_t *data, size_t length)
@@ -98,7 +117,10 @@ void input_take(struct agent *agent, uint64_t sequence, const uint8_t *data, siz
     if (!process || input->fd < 0 || input->ended)
         return;
     buffer_add(&input->waiting, data, length);
-    input->ended = length == 0;
+    if (length)
+        input->in_line = data[length - 1] != '\n' && data[length - 1] != '\r';
+    else
+        end(process);
     pass_on(input);
     channel_pause(agent->io, is_any_full(agent));
 }

@@ -141,6 +141,12 @@ static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, bool 
     return capabilities_drop(KEPT, ret) < 0 || load_filter(compiled_filter, ret) < 0 ? -1 : 0;
 }
 
+static const struct channels_callbacks channels = {
+    .command = command_run,
+    .input = input_take,
+    .drained = output_drained,
+};
+
 static int run(struct agent *agent, int argc, char **argv, struct error **ret)
 {
     struct mounts_plan plan = {0};
@@ -151,8 +157,7 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
     if (prctl(PR_SET_NAME, "sippod-agent") < 0 ||
         prctl(PR_SET_DUMPABLE, 1) < 0) /* sippod opens /proc/PID/ns of this process */
         return error_sys(ret, ERROR_FAILED, errno, "prctl");
-    if (!(agent->loop = loop_new(ret)) ||
-        channels_open(agent, CTL_FD, IO_FD, command_run, process_output_drained, ret) < 0)
+    if (!(agent->loop = loop_new(ret)) || channels_open(agent, CTL_FD, IO_FD, &channels, ret) < 0)
         return -1;
     result = process_die_with_parent(CTL_FD, ret) < 0 ||
                      parse_arguments(argc, argv, &plan, &compiled_filter, ret) < 0 ||

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -65,11 +66,13 @@ static int set_environment(const struct process_message *process, struct error *
     return 0;
 }
 
-static int connect_input(int input, struct error **ret)
+static int connect_input(const struct spawn *spawn, struct error **ret)
 {
-    return input >= 0 && dup2(input, STDIN_FILENO) < 0
-               ? error_sys(ret, ERROR_FAILED, errno, "cannot set up standard input")
-               : 0;
+    if (spawn->input >= 0 && dup2(spawn->input, STDIN_FILENO) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot set up standard input");
+    if (spawn->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot take the terminal");
+    return 0;
 }
 
 static int prepare(const struct spawn *spawn, struct error **ret)
@@ -79,8 +82,7 @@ static int prepare(const struct spawn *spawn, struct error **ret)
     process_reset_signals();
     if (setsid() < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot start a session");
-    return process_standard_streams(spawn->output, spawn->errors, ret) < 0 ||
-                   connect_input(spawn->input, ret) < 0 ||
+    return process_standard_streams(spawn->output, spawn->errors, ret) < 0 || connect_input(spawn, ret) < 0 ||
                    enter_folder(process->workdir ? process->workdir : "/", ret) < 0 ||
                    set_limits(process, ret) < 0 || set_environment(process, ret) < 0 ||
                    capabilities_hand_on(spawn->capabilities, ret) < 0

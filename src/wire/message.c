@@ -62,6 +62,13 @@ void kill_message_free(struct kill_message *kill)
     *kill = (struct kill_message){0};
 }
 
+void winsize_message_free(struct winsize_message *size)
+{
+    free(size->container);
+    free(size->process);
+    *size = (struct winsize_message){0};
+}
+
 void event_message_free(struct event_message *event)
 {
     free(event->container);

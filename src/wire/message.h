@@ -63,6 +63,7 @@ struct process_message {
     size_t limit_count;
     char *workdir;               /* NULL: / */
     struct strings capabilities; /* ambient ones: "CAP_NET_RAW" … */
+    bool terminal;               /* its three standard streams are a terminal */
     bool input;                  /* the stdio stream is its standard input, too; else that is /dev/null */
 };
 
@@ -85,6 +86,12 @@ struct kill_message {
     bool all; /* allProcesses */
 };
 
+struct winsize_message {
+    char *container;
+    char *process; /* NULL: the container's own */
+    uint16_t rows, columns;
+};
+
 struct event_message {
     char *container;
     char *process; /* NULL: the container's only one */
@@ -99,6 +106,7 @@ char *interface_message_encode(const struct interface_message *interface);
 char *container_message_encode(const struct container_message *container);
 char *exec_message_encode(const struct container_message *exec); /* EXECCMD {container, process} */
 char *kill_message_encode(const struct kill_message *kill);
+char *winsize_message_encode(const struct winsize_message *size);
 char *event_message_encode(const struct event_message *event);
 
 /* Each decoder fills what `ret_…` points to (zeroed by the caller) and is matched by a …_free, to be called
@@ -113,6 +121,8 @@ int container_message_decode(const void *json, size_t length, struct container_m
 int exec_message_decode(const void *json, size_t length, struct container_message *ret_exec,
                         struct error **ret);
 int kill_message_decode(const void *json, size_t length, struct kill_message *ret_kill, struct error **ret);
+int winsize_message_decode(const void *json, size_t length, struct winsize_message *ret_size,
+                           struct error **ret);
 int event_message_decode(const void *json, size_t length, struct event_message *ret_event,
                          struct error **ret);
 
@@ -120,4 +130,5 @@ void pod_message_free(struct pod_message *pod);
 void interface_message_free(struct interface_message *interface);
 void container_message_free(struct container_message *container);
 void kill_message_free(struct kill_message *kill);
+void winsize_message_free(struct winsize_message *size);
 void event_message_free(struct event_message *event);

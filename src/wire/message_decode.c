@@ -213,6 +213,7 @@ static int read_process(const json_t *json, struct process_message *process, str
         get_number(json, "stderr", OPTIONAL, 0, INT64_MAX, &stderr_stream, ret) < 0 ||
         get_text(json, "id", OPTIONAL, &process->id, ret) < 0 ||
         get_text(json, "workdir", OPTIONAL, &process->workdir, ret) < 0 ||
+        get_bool(json, "terminal", &process->terminal, ret) < 0 ||
         get_bool(json, "noStdin", &no_input, ret) < 0 || get_strings(json, "args", &process->args, ret) < 0)
         return -1;
     process->input = !no_input;
@@ -322,6 +323,21 @@ int kill_message_decode(const void *text, size_t length, struct kill_message *ki
         get_bool(json, "allProcesses", &kill->all, ret) < 0)
         return -1;
     kill->signal = (int)signal;
+    return 0;
+}
+
+int winsize_message_decode(const void *text, size_t length, struct winsize_message *size, struct error **ret)
+{
+    cleanup_json json_t *json = parse(text, length, ret);
+    json_int_t rows = 0, columns = 0;
+
+    if (!json || get_text(json, "container", MANDATORY, &size->container, ret) < 0 ||
+        get_text(json, "process", OPTIONAL, &size->process, ret) < 0 ||
+        get_number(json, "row", MANDATORY, 0, UINT16_MAX, &rows, ret) < 0 ||
+        get_number(json, "column", MANDATORY, 0, UINT16_MAX, &columns, ret) < 0)
+        return -1;
+    size->rows = (uint16_t)rows;
+    size->columns = (uint16_t)columns;
     return 0;
 }
 

@@ -51,6 +51,8 @@ static json_t *process_json(const struct process_message *process)
     json_object_set_new(json, "stderr", json_integer((json_int_t)process->stderr_stream));
     put_text(json, "id", process->id);
     put_text(json, "workdir", process->workdir);
+    if (process->terminal)
+        json_object_set_new(json, "terminal", json_true());
     if (!process->input)
         json_object_set_new(json, "noStdin", json_true());
     for (size_t i = 0; i < process->args.count; i++)
@@ -146,6 +148,17 @@ char *kill_message_encode(const struct kill_message *kill)
     put_text(json, "process", kill->process);
     json_object_set_new(json, "signal", json_integer(kill->signal));
     json_object_set_new(json, "allProcesses", json_boolean(kill->all));
+    return dump(json);
+}
+
+char *winsize_message_encode(const struct winsize_message *size)
+{
+    json_t *json = json_object();
+
+    put_text(json, "container", size->container);
+    put_text(json, "process", size->process);
+    json_object_set_new(json, "row", json_integer(size->rows));
+    json_object_set_new(json, "column", json_integer(size->columns));
     return dump(json);
 }
 

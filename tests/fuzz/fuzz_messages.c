@@ -67,6 +67,15 @@ static char *kill_again(const void *json, size_t length, struct error **ret)
     return text;
 }
 
+static char *winsize_again(const void *json, size_t length, struct error **ret)
+{
+    struct winsize_message size = {0};
+    char *text = winsize_message_decode(json, length, &size, ret) == 0 ? winsize_message_encode(&size) : NULL;
+
+    winsize_message_free(&size);
+    return text;
+}
+
 static char *event_again(const void *json, size_t length, struct error **ret)
 {
     struct event_message event = {0};
@@ -77,7 +86,7 @@ static char *event_again(const void *json, size_t length, struct error **ret)
 }
 
 static again_fn *const kinds[] = {pod_again,  routes_again, interface_again, container_again,
-                                  exec_again, kill_again,   event_again};
+                                  exec_again, kill_again,   event_again,     winsize_again};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -55,6 +55,7 @@ unit_test(agent/agent_network unit_pod)
 unit_test(agent/agent_process unit_pod)
 unit_test(agent/agent_input unit_pod)
 unit_test(agent/agent_end unit_pod)
+unit_test(agent/agent_terminal unit_pod)
 unit_test(agent/agent_listen unit_pod)
 
 unit_test(suite/scenario suite)
