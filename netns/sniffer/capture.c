@@ -26,7 +26,7 @@
  *   few frames they hold, the kernel has nowhere to put the next one. On a busy machine 50 ms lost frames.
  * - The timer runs while nothing happens too. For 50 pods of two handles each, 4 ms took 13 % of two idle
  *   processors, and 17 % of two busy ones.
- * Nothing waits for it at the end of a capture (see sniffer.c); but SIGKILL costs the frames of this time,
+ * Nothing waits for it at the end of a capture (see reader.c); but SIGKILL costs the frames of this time,
  * and the end takes up to twice as long if an interface has gone. */
 #define BLOCK_MS 200
 
@@ -84,12 +84,19 @@ static uint16_t linktype(int dlt)
     return dlt == DLT_RAW ? 101 : (uint16_t)dlt;
 }
 
-static int look_at_interface(struct capture *capture)
+static struct ifreq ask_for(const struct capture *capture)
 {
     struct ifreq request = {0};
-    int fd = pcap_fileno(capture->handle);
 
     memcpy(request.ifr_name, capture->interface, strnlen(capture->interface, IFNAMSIZ - 1));
+    return request;
+}
+
+static int look_at_interface(struct capture *capture)
+{
+    struct ifreq request = ask_for(capture);
+    int fd = pcap_fileno(capture->handle);
+
     if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
         return error_sys(&capture->error, ERROR_FAILED, errno, "cannot get flags of %s", capture->interface);
     capture->loopback = request.ifr_flags & IFF_LOOPBACK;
@@ -267,9 +274,9 @@ uint32_t capture_unread(const struct capture *capture)
     return read_seen(capture, &seen, &stored) ? stored - capture->handed : UINT32_MAX;
 }
 
-void capture_stop(struct capture *capture)
+void capture_checkpoint(struct capture *capture)
 {
-    counter_stop(&capture->counter);
+    counter_checkpoint(&capture->counter);
 }
 
 uint32_t capture_coming(const struct capture *capture)
@@ -314,6 +321,14 @@ void capture_describe(const struct capture *capture, struct pcapng_interface *re
 unsigned capture_index(const struct capture *capture)
 {
     return capture->index;
+}
+
+bool capture_is_there(const struct capture *capture)
+{
+    struct ifreq request = ask_for(capture);
+
+    return ioctl(pcap_fileno(capture->handle), SIOCGIFINDEX, &request) == 0 &&
+           (unsigned)request.ifr_ifindex == capture->index;
 }
 
 size_t capture_mtu(const struct capture *capture)

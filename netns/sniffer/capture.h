@@ -30,10 +30,10 @@ int capture_read(struct capture *capture, void (*fn)(void *user, const struct pc
  * than 0 if that is not known. */
 uint32_t capture_unread(const struct capture *capture);
 
-/* The stop: remembers how far the interface is. From then on capture_coming() says how many of the frames
+/* A checkpoint: remembers how far the interface is. From then on capture_coming() says how many of the frames
  * that were sent up to that moment have still to reach the capture: on a loopback they may wait in the queue
  * of the processor that sent them. 0 on other interfaces, and where it cannot be known. */
-void capture_stop(struct capture *capture);
+void capture_checkpoint(struct capture *capture);
 uint32_t capture_coming(const struct capture *capture);
 
 /* Frames that passed the interface, and how many of them were lost for want of room. */
@@ -45,4 +45,5 @@ bool capture_readable(const struct capture *capture); /* is it now? */
 
 void capture_describe(const struct capture *capture, struct pcapng_interface *ret);
 unsigned capture_index(const struct capture *capture); /* the kernel's number of the interface */
+bool capture_is_there(const struct capture *capture);  /* whether the interface still has it */
 size_t capture_mtu(const struct capture *capture);     /* bytes behind the link-layer header */

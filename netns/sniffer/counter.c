@@ -62,7 +62,7 @@ void counter_begin(struct counter *counter, const char *interface, uint32_t seen
         counter_end(counter);
 }
 
-void counter_stop(struct counter *counter)
+void counter_checkpoint(struct counter *counter)
 {
     uint32_t frames;
 

@@ -18,7 +18,7 @@ struct counter {
 void counter_begin(struct counter *counter, const char *interface, uint32_t seen);
 
 /* What was sent by now is what counter_coming() looks for. */
-void counter_stop(struct counter *counter);
+void counter_checkpoint(struct counter *counter);
 
 /* Frames that are still on their way to the capture, which has seen `seen`; 0 if that cannot be known. */
 uint32_t counter_coming(const struct counter *counter, uint32_t seen);

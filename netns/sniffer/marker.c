@@ -42,7 +42,8 @@ int marker_send(const struct marker *marker, unsigned interface, size_t length)
     cleanup_free uint8_t *payload = memory_new(length);
     ssize_t sent;
 
-    assert(length >= sizeof marker->nonce);
+    assert(length >= MARKER_LENGTH);
+    memcpy(payload + length - MARKER_LENGTH, &marker->drain, sizeof marker->drain);
     memcpy(payload + length - sizeof marker->nonce, marker->nonce, sizeof marker->nonce);
     do
         sent = sendto(marker->socket, payload, length, 0, (struct sockaddr *)&to, sizeof to);
@@ -50,10 +51,13 @@ int marker_send(const struct marker *marker, unsigned interface, size_t length)
     return sent < 0 ? -1 : 0;
 }
 
-bool marker_matches(const struct marker *marker, const void *frame, size_t length)
+bool marker_matches(const struct marker *marker, const void *frame, size_t length, uint32_t *ret_drain)
 {
-    const uint8_t *bytes = frame;
+    const uint8_t *end = (const uint8_t *)frame + length;
 
-    return length >= sizeof marker->nonce &&
-           memcmp(bytes + length - sizeof marker->nonce, marker->nonce, sizeof marker->nonce) == 0;
+    if (length < MARKER_LENGTH ||
+        memcmp(end - sizeof marker->nonce, marker->nonce, sizeof marker->nonce) != 0)
+        return false;
+    memcpy(ret_drain, end - MARKER_LENGTH, sizeof *ret_drain);
+    return true;
 }

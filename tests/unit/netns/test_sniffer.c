@@ -144,14 +144,14 @@ static void two_interfaces_in_order(void **state)
 }
 
 /* A processor too busy to receive: lo has counted frames that the capture gets to see only after the stop.
- * They are really sent late, and counter_stop() is made to know of them. */
+ * They are really sent late, and counter_checkpoint() is made to know of them. */
 static uint32_t late_frames;
 
-void __real_counter_stop(struct counter *counter); // NOLINT: the linker's names
-void __wrap_counter_stop(struct counter *counter); // NOLINT
-void __wrap_counter_stop(struct counter *counter)
+void __real_counter_checkpoint(struct counter *counter); // NOLINT: the linker's names
+void __wrap_counter_checkpoint(struct counter *counter); // NOLINT
+void __wrap_counter_checkpoint(struct counter *counter)
 {
-    __real_counter_stop(counter);
+    __real_counter_checkpoint(counter);
     counter->expected += late_frames;
 }
 
