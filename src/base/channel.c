@@ -11,7 +11,8 @@
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
-#define READ_SIZE 65536
+#define READ_SIZE   65536
+#define DRAIN_READS 256 /* more than any socket holds; whoever goes on sending is not waited for */
 
 struct channel {
     int fd;
@@ -120,7 +121,7 @@ static bool readable(struct channel *channel)
 
 void channel_drain(struct channel *channel)
 {
-    while (!channel->closed && readable(channel))
+    for (int i = 0; i < DRAIN_READS && !channel->closed && readable(channel); i++)
         ;
 }
 

@@ -22,6 +22,9 @@
 
 #define END_MS 2000 /* how long the agent may take to end before it is killed */
 
+/* How long it may take to answer before the pod counts as lost: far more than it needs on a busy host. */
+#define ANSWER_MS 30000
+
 /* ---- coming up ---- */
 
 static void report_up(struct pod *pod, const struct error *error)
@@ -183,7 +186,10 @@ static int start(struct pod *pod, const struct pod_config *config, struct error 
         return -1;
     pod_launch_channels(pod->launch, &ctl, &io);
     pod->client = wire_client_new(pod->host->loop, ctl, io, &wire_callbacks, pod, ret);
-    return pod->client ? 0 : -1;
+    if (!pod->client)
+        return -1;
+    wire_client_limit(pod->client, ANSWER_MS);
+    return 0;
 }
 
 static void pod_free(struct pod *pod)

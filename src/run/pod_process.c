@@ -160,11 +160,13 @@ void pod_process_event(struct pod *pod, const struct event_message *event)
             process->callbacks->listening(process->user, event->info);
         return;
     }
-    process->told = true;
     if (strcmp(event->event, "signalled") == 0)
         process->end = (struct process_end){.exit_code = 128 + event->status, .signal = event->status};
-    else
+    else if (strcmp(event->event, "exited") == 0)
         process->end = (struct process_end){.exit_code = event->status};
+    else
+        return; /* of a later version's */
+    process->told = true;
     finish_when_complete(process);
 }
 

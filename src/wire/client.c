@@ -9,6 +9,7 @@
 #define INPUT_PIECE ((size_t)64 * 1024)
 
 struct pending {
+    uint32_t code;
     void (*reply)(void *user, const struct error *error, const uint8_t *payload, size_t length);
     void *user;
     struct pending *next;
@@ -24,16 +25,29 @@ struct stream {
 };
 
 struct wire_client {
+    struct loop *loop;
     struct channel *ctl, *io;
     const struct wire_client_callbacks *callbacks;
     void *user;
     struct pending *first, **last; /* commands without an answer yet, oldest first */
     struct stream *streams;
     uint64_t sequence;
-    bool closed;
-    char *last_words; /* an ERROR that answered nothing: why the agent is about to end */
-    bool *freed;      /* set when the client is freed while one of its callbacks runs */
+    bool ready, closed;
+    int64_t limit_ms;    /* for what is waited for, 0: none */
+    struct timer *clock; /* runs while something is */
+    char *last_words;    /* an ERROR that answered nothing: why the agent is about to end */
+    bool *freed;         /* set when the client is freed while one of its callbacks runs */
 };
+
+static void on_late(void *user);
+
+/* READY or the oldest command, whose turn it is, is waited for from now on. */
+static void restart_clock(struct wire_client *client)
+{
+    timer_stop(&client->clock);
+    if (client->limit_ms && !client->closed && (client->first || !client->ready))
+        client->clock = loop_after(client->loop, client->limit_ms, on_late, client);
+}
 
 static void answer(struct wire_client *client, const struct error *error, const uint8_t *payload,
                    size_t length)
@@ -45,6 +59,7 @@ static void answer(struct wire_client *client, const struct error *error, const 
     client->first = pending->next;
     if (!client->first)
         client->last = &client->first;
+    restart_clock(client);
     if (pending->reply)
         pending->reply(pending->user, error, payload, length);
     free(pending);
@@ -81,6 +96,8 @@ static int take_frame(struct wire_client *client, const struct ctl_frame *frame,
     case CTL_NEXT: /* an acknowledgement of bytes, for clients that send piecemeal */
         return 0;
     case CTL_READY:
+        client->ready = true;
+        restart_clock(client);
         client->callbacks->ready(client->user);
         return 0;
     case CTL_ACK:
@@ -153,6 +170,18 @@ static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, siz
     return (ptrdiff_t)used;
 }
 
+/* Tells everybody, the owner at last. `freed` is set when one of them frees the client. */
+static void end(struct wire_client *client, const struct error *why, const bool *freed)
+{
+    timer_stop(&client->clock);
+    while (!*freed && client->first)
+        answer(client, why, NULL, 0);
+    if (*freed)
+        return;
+    client->freed = NULL;
+    client->callbacks->closed(client->user, why);
+}
+
 /* Either channel's end is the end of both, once what the other one still holds has been told. */
 static void on_closed(void *user, const struct error *why)
 {
@@ -173,12 +202,28 @@ static void on_closed(void *user, const struct error *why)
               client->last_words ? client->last_words
               : why              ? error_text(why)
                                  : "the agent has ended");
-    while (!freed && client->first)
-        answer(client, error, NULL, 0);
-    if (freed)
-        return;
-    client->freed = NULL;
-    client->callbacks->closed(client->user, error);
+    end(client, error, &freed);
+}
+
+/* Whatever it may say later comes too late. */
+static void on_late(void *user)
+{
+    struct wire_client *client = user;
+    cleanup_error struct error *error = NULL;
+    double seconds = (double)client->limit_ms / 1000;
+    bool freed = false;
+
+    client->clock = NULL;
+    client->closed = true;
+    client->freed = &freed;
+    channel_pause(client->ctl, true);
+    channel_pause(client->io, true);
+    if (client->ready)
+        error_set(&error, ERROR_FAILED, "the agent did not answer %s within %g s",
+                  ctl_name(client->first->code), seconds);
+    else
+        error_set(&error, ERROR_FAILED, "the agent did not say READY within %g s", seconds);
+    end(client, error, &freed);
 }
 
 static const struct channel_callbacks ctl_callbacks = {.received = ctl_received, .closed = on_closed};
@@ -190,7 +235,8 @@ struct wire_client *wire_client_new(struct loop *loop, int ctl, int io,
 {
     struct wire_client *client = memory_new(sizeof *client);
 
-    *client = (struct wire_client){.callbacks = callbacks, .user = user, .last = &client->first};
+    *client =
+        (struct wire_client){.loop = loop, .callbacks = callbacks, .user = user, .last = &client->first};
     client->ctl = channel_new(loop, ctl, &ctl_callbacks, client, ret);
     client->io = channel_new(loop, io, &io_callbacks, client, client->ctl ? ret : NULL);
     if (!client->ctl || !client->io) {
@@ -206,6 +252,7 @@ void wire_client_free(struct wire_client *client)
         return;
     if (client->freed)
         *client->freed = true;
+    timer_stop(&client->clock);
     channel_free(client->ctl);
     channel_free(client->io);
     free(client->last_words);
@@ -224,6 +271,12 @@ void wire_client_free(struct wire_client *client)
     free(client);
 }
 
+void wire_client_limit(struct wire_client *client, int64_t ms)
+{
+    client->limit_ms = ms;
+    restart_clock(client);
+}
+
 void wire_client_send(struct wire_client *client, uint32_t code, const void *payload, size_t length,
                       void (*reply)(void *user, const struct error *error, const uint8_t *payload,
                                     size_t length),
@@ -232,9 +285,11 @@ void wire_client_send(struct wire_client *client, uint32_t code, const void *pay
     struct pending *pending = memory_new(sizeof *pending);
     cleanup_buffer struct buffer frame = {0};
 
-    *pending = (struct pending){.reply = reply, .user = user};
+    *pending = (struct pending){.code = code, .reply = reply, .user = user};
     *client->last = pending;
     client->last = &pending->next;
+    if (client->first == pending)
+        restart_clock(client);
     ctl_encode(&frame, code, payload, length);
     channel_send(client->ctl, frame.data, frame.length);
 }

@@ -24,6 +24,10 @@ struct wire_client *wire_client_new(struct loop *loop, int ctl, int io,
                                     struct error **ret);
 void wire_client_free(struct wire_client *client); /* answers nothing any more; NULL is fine */
 
+/* From now on READY, if it has not been said, and then each answer in its turn have to come within so many
+ * milliseconds, or the channels count as broken. Without it they are waited for for ever. */
+void wire_client_limit(struct wire_client *client, int64_t ms);
+
 /* Sends a command. `reply` (may be NULL) is called once: error is NULL after ACK, whose payload it gets;
  * after ERROR it holds the agent's words. */
 void wire_client_send(struct wire_client *client, uint32_t code, const void *payload, size_t length,

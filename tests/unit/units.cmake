@@ -44,6 +44,7 @@ add_library(unit_peer STATIC unit/wire/peer.c)
 target_link_libraries(unit_peer PUBLIC wire unit_support)
 unit_test(wire/client unit_peer)
 unit_test(wire/client_streams unit_peer)
+unit_test(wire/client_limits unit_peer WRAP loop_after timer_stop)
 
 # The built agent, in pods.
 add_library(unit_pod STATIC unit/agent/pod.c)
