@@ -47,6 +47,9 @@ struct agent {
     struct timer *listen_timer; /* runs while somebody waits for a bound socket */
     uint64_t grantable;         /* capabilities that processes may be given */
     int child_signal;           /* signalfd for SIGCHLD */
+    bool events;                /* the client wants PROCESSASYNCEVENT */
+    bool input_full;            /* too much input waits for a process: none is read */
+    bool busy;                  /* a command is still at work: none is read */
     int exit_code;
 };
 
@@ -59,6 +62,8 @@ struct channels_callbacks {
 int channels_open(struct agent *agent, int ctl, int io, const struct channels_callbacks *callbacks,
                   struct error **ret);
 void channels_close(struct agent *agent);
+void channels_update(struct agent *agent); /* input_full or busy has changed */
+bool channels_output_full(const struct agent *agent);
 void agent_send(struct agent *agent, uint32_t code, const void *payload, size_t length);
 void agent_event(struct agent *agent, const struct event_message *event);
 void agent_output(struct agent *agent, uint64_t sequence, const void *data,

@@ -12,12 +12,12 @@
 
 #define INPUT_HIGH ((size_t)1024 * 1024) /* bytes that may wait for one process */
 
-static bool is_any_full(const struct agent *agent)
+static void update(struct agent *agent)
 {
+    agent->input_full = false;
     for (const struct process *process = agent->processes; process; process = process->next)
-        if (process->input.waiting.length > INPUT_HIGH)
-            return true;
-    return false;
+        agent->input_full |= process->input.waiting.length > INPUT_HIGH;
+    channels_update(agent);
 }
 
 static void close_pipe(struct input *input)
@@ -30,7 +30,7 @@ static void close_pipe(struct input *input)
 void input_close(struct process *process)
 {
     close_pipe(&process->input);
-    channel_pause(process->agent->io, is_any_full(process->agent));
+    update(process->agent);
 }
 
 /* Gives the pipe what it takes; closes it when all has been given, and when nobody will read any more. */
@@ -63,7 +63,7 @@ static void on_event(void *user, uint32_t events)
         close_pipe(&process->input);
     else
         pass_on(&process->input);
-    channel_pause(process->agent->io, is_any_full(process->agent));
+    update(process->agent);
 }
 
 int input_use(struct process *process, int fd, struct error **ret)
@@ -122,5 +122,5 @@ void input_take(struct agent *agent, uint64_t sequence, const uint8_t *data, siz
     else
         end(process);
     pass_on(input);
-    channel_pause(agent->io, is_any_full(agent));
+    update(agent);
 }

@@ -42,38 +42,46 @@ const char *__asan_default_options(void)
 }
 #endif
 
-static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, bool *ret_compiled_filter,
-                           struct error **ret)
+struct options {
+    struct mounts_plan plan;
+    bool compiled_filter, events;
+};
+
+static int parse_arguments(int argc, char **argv, struct options *options, struct error **ret)
 {
-    static const struct option options[] = {
+    static const struct option names[] = {
         {.name = "fs", .has_arg = required_argument, .val = 'f'},
         {.name = "writable", .has_arg = required_argument, .val = 'w'},
         {.name = "readable", .has_arg = required_argument, .val = 'r'},
         {.name = "own-dns", .has_arg = no_argument, .val = 'd'},
+        {.name = "events", .has_arg = no_argument, .val = 'e'},
         {.name = "filter", .has_arg = no_argument, .val = 'c'},
         {0},
     };
     int option, mode;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+    while ((option = getopt_long(argc, argv, "", names, NULL)) >= 0) {
         switch (option) {
         case 'f':
             mode = mounts_mode_by_name(optarg);
             if (mode < 0)
                 return error_set(ret, ERROR_INPUT, "unknown file system mode %s", optarg);
-            plan->mode = (enum mounts_mode)mode;
+            options->plan.mode = (enum mounts_mode)mode;
             break;
         case 'w':
-            strings_add(&plan->writable, optarg);
+            strings_add(&options->plan.writable, optarg);
             break;
         case 'r':
-            strings_add(&plan->readable, optarg);
+            strings_add(&options->plan.readable, optarg);
             break;
         case 'd':
-            plan->own_dns = true;
+            options->plan.own_dns = true;
             break;
         case 'c':
-            *ret_compiled_filter = true;
+            options->compiled_filter = true;
+            break;
+        case 'e':
+            options->events = true;
             break;
         default:
             return error_set(ret, ERROR_INPUT, "unknown option");
@@ -86,10 +94,14 @@ static int parse_arguments(int argc, char **argv, struct mounts_plan *plan, bool
 
 static void tell_notice(void *user, const char *text)
 {
+    struct agent *agent = user;
     struct event_message event = {
         .container = (char *)"hyperstart", .event = (char *)"notice", .info = (char *)text};
 
-    agent_event(user, &event);
+    if (agent->events)
+        agent_event(agent, &event);
+    else
+        fprintf(stderr, "sippod-agent: %s\n", text);
 }
 
 /* SIGCHLD is all that PID 1 listens to: signals without a handler do not reach it, but for SIGKILL from
@@ -128,17 +140,16 @@ static int load_filter(bool compiled, struct error **ret)
     return result;
 }
 
-static int set_up_pod(struct agent *agent, const struct mounts_plan *plan, bool compiled_filter,
-                      struct error **ret)
+static int set_up_pod(struct agent *agent, const struct options *options, struct error **ret)
 {
     if (!(agent->netlink = netlink_open(ret)))
         return -1;
     if (capabilities_raise(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_DAC_OVERRIDE), NULL) < 0 &&
         capabilities_raise(CAPABILITY(CAP_SYS_ADMIN), ret) < 0)
         return -1;
-    if (mounts_set_up(plan, tell_notice, agent, ret) < 0)
+    if (mounts_set_up(&options->plan, tell_notice, agent, ret) < 0)
         return -1;
-    return capabilities_drop(KEPT, ret) < 0 || load_filter(compiled_filter, ret) < 0 ? -1 : 0;
+    return capabilities_drop(KEPT, ret) < 0 || load_filter(options->compiled_filter, ret) < 0 ? -1 : 0;
 }
 
 static const struct channels_callbacks channels = {
@@ -149,8 +160,7 @@ static const struct channels_callbacks channels = {
 
 static int run(struct agent *agent, int argc, char **argv, struct error **ret)
 {
-    struct mounts_plan plan = {0};
-    bool compiled_filter = false;
+    struct options options = {0};
     int result;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a process may close its standard input at any time */
@@ -159,13 +169,15 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
         return error_sys(ret, ERROR_FAILED, errno, "prctl");
     if (!(agent->loop = loop_new(ret)) || channels_open(agent, CTL_FD, IO_FD, &channels, ret) < 0)
         return -1;
-    result = process_die_with_parent(CTL_FD, ret) < 0 ||
-                     parse_arguments(argc, argv, &plan, &compiled_filter, ret) < 0 ||
-                     watch_children(agent, ret) < 0 || set_up_pod(agent, &plan, compiled_filter, ret) < 0
+    result = process_die_with_parent(CTL_FD, ret) < 0 || parse_arguments(argc, argv, &options, ret) < 0 ||
+                     watch_children(agent, ret) < 0
                  ? -1
                  : 0;
-    strings_free(&plan.writable);
-    strings_free(&plan.readable);
+    agent->events = options.events;
+    if (result == 0)
+        result = set_up_pod(agent, &options, ret);
+    strings_free(&options.plan.writable);
+    strings_free(&options.plan.readable);
     if (result < 0)
         return -1;
     agent->grantable = GRANTABLE;

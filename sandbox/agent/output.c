@@ -14,8 +14,7 @@
 #include "sandbox/agent/agent.h"
 #include "src/base/memory.h"
 
-#define OUTPUT_HIGH   ((size_t)1024 * 1024) /* bytes on their way to the client; above it, pipes fill up */
-#define TERMINAL_MOST ((size_t)128 * 1024)  /* more than the kernel holds of a terminal's output */
+#define TERMINAL_MOST ((size_t)128 * 1024) /* more than the kernel holds of a terminal's output */
 
 void output_close(struct output *output)
 {
@@ -23,9 +22,10 @@ void output_close(struct output *output)
     close_fd(&output->fd);
 }
 
+/* Until the client has taken some of what is on its way to it. */
 static bool has_to_wait(const struct output *output)
 {
-    return !output->ended && channel_pending(output->process->agent->io) > OUTPUT_HIGH;
+    return !output->ended && channels_output_full(output->process->agent);
 }
 
 /* Passes on one chunk; false at the end, and when there is nothing right now. */

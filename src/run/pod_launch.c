@@ -90,6 +90,7 @@ static void agent_arguments(const struct mounts_plan *plan, struct strings *argu
 
     strings_add(arguments, "sippod-agent");
     strings_add(arguments, "--filter");
+    strings_add(arguments, "--events");
     strings_addf(arguments, "--fs=%s", modes[plan->mode]);
     if (plan->own_dns)
         strings_add(arguments, "--own-dns");

@@ -170,16 +170,39 @@ static ptrdiff_t io_received(void *user, const uint8_t *data, size_t length, siz
     return (ptrdiff_t)used;
 }
 
-/* Tells everybody, the owner at last. `freed` is set when one of them frees the client. */
-static void end(struct wire_client *client, const struct error *why, const bool *freed)
+/* False if one of those who are told frees the client, which sets `freed`. */
+static bool answer_all(struct wire_client *client, const struct error *why, const bool *freed)
 {
     timer_stop(&client->clock);
     while (!*freed && client->first)
         answer(client, why, NULL, 0);
     if (*freed)
-        return;
+        return false;
     client->freed = NULL;
-    client->callbacks->closed(client->user, why);
+    return true;
+}
+
+/* Tells everybody, the owner at last. `freed` is set when one of them frees the client. */
+static void end(struct wire_client *client, const struct error *why, const bool *freed)
+{
+    free(client->last_words);
+    client->last_words = text_copy(error_text(why));
+    if (answer_all(client, why, freed))
+        client->callbacks->closed(client->user, why);
+}
+
+/* Commands have been sent to an agent that was gone already: not in wire_client_send(), whose caller is not
+ * done yet, but here they are answered with why it is gone. */
+static void on_sent_after_end(void *user)
+{
+    struct wire_client *client = user;
+    cleanup_error struct error *error = NULL;
+    bool freed = false;
+
+    client->clock = NULL;
+    error_set(&error, ERROR_FAILED, "%s", client->last_words);
+    client->freed = &freed;
+    (void)answer_all(client, error, &freed);
 }
 
 /* Either channel's end is the end of both, once what the other one still holds has been told. */
@@ -288,6 +311,11 @@ void wire_client_send(struct wire_client *client, uint32_t code, const void *pay
     *pending = (struct pending){.code = code, .reply = reply, .user = user};
     *client->last = pending;
     client->last = &pending->next;
+    if (client->closed) {
+        if (!client->clock)
+            client->clock = loop_after(client->loop, 0, on_sent_after_end, client);
+        return;
+    }
     if (client->first == pending)
         restart_clock(client);
     ctl_encode(&frame, code, payload, length);

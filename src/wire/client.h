@@ -29,7 +29,7 @@ void wire_client_free(struct wire_client *client); /* answers nothing any more; 
 void wire_client_limit(struct wire_client *client, int64_t ms);
 
 /* Sends a command. `reply` (may be NULL) is called once: error is NULL after ACK, whose payload it gets;
- * after ERROR it holds the agent's words. */
+ * after ERROR it holds the agent's words, and after the end why there is nobody to answer. */
 void wire_client_send(struct wire_client *client, uint32_t code, const void *payload, size_t length,
                       void (*reply)(void *user, const struct error *error, const uint8_t *payload,
                                     size_t length),

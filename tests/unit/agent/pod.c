@@ -63,11 +63,11 @@ struct pod *pod_open_raw(char *const *arguments)
 {
     struct pod *pod = memory_new(sizeof *pod);
     cleanup_error struct error *error = NULL;
-    char *argv[8] = {(char *)"sippod-agent", (char *)"--fs=host"};
+    char *argv[10] = {(char *)"sippod-agent", (char *)"--fs=host", (char *)"--events"};
     int ctl[2], io[2], go[2];
 
     for (size_t i = 0; arguments && arguments[i] && i < 6; i++)
-        argv[i + 1] = arguments[i];
+        argv[i + 1] = arguments[i]; /* instead of the defaults */
     *pod = (struct pod){.loop = loop_new(NULL)};
     assert_int_equal(socket_pair(SOCK_STREAM, ctl, NULL), 0);
     assert_int_equal(socket_pair(SOCK_STREAM, io, NULL), 0);

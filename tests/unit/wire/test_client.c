@@ -134,6 +134,37 @@ static void test_close_answers_all(void **state)
     noted(scene, "");
 }
 
+/* What is sent when nobody is there any more is answered too, later. */
+static void test_sent_after_the_end(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"}, b = {scene, "b"};
+
+    close_fd(&scene->ctl);
+    noted(scene, "closed(the agent has ended) ");
+    command(&a, CTL_PING, "");
+    command(&b, CTL_PING, "");
+    assert_int_equal(scene->notes.length, 0); /* not while it is sent */
+    noted(scene, "failed(a: the agent has ended) failed(b: the agent has ended) ");
+    command(&a, CTL_PING, "");
+    noted(scene, "failed(a: the agent has ended) ");
+    command(&a, CTL_PING, ""); /* still open when the client is freed */
+}
+
+/* The callback that is told of it may free the client. */
+static void test_freed_after_the_end(void **state)
+{
+    struct scene *scene = *state;
+    struct item a = {scene, "a"}, b = {scene, "b"};
+
+    close_fd(&scene->ctl);
+    noted(scene, "closed(the agent has ended) ");
+    scene->free_in = "failed";
+    command(&a, CTL_PING, "");
+    command(&b, CTL_PING, "");
+    noted(scene, "failed(a: the agent has ended) ");
+}
+
 static void test_io_closes_too(void **state)
 {
     struct scene *scene = *state;
@@ -232,6 +263,7 @@ int main(void)
         TEST(test_close_answers_all),     TEST(test_io_closes_too),         TEST(test_last_words),
         TEST(test_answer_before_the_end), TEST(test_output_before_the_end), TEST(test_bad_frame),
         TEST(test_bad_io_frame),          TEST(test_unexpected_code),       TEST(test_bad_event),
+        TEST(test_sent_after_the_end),    TEST(test_freed_after_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
