@@ -10,6 +10,7 @@ const struct command cli_commands[] = {
     {.name = "run", .summary = "run the tests of a suite", .run = command_run_main},
     {.name = "new", .summary = "make a suite to start from", .run = command_new_main},
     {.name = "doctor", .summary = "what this host allows", .run = command_doctor_main},
+    {.name = "shell", .summary = "a shell in the pod of a test", .run = command_shell_main},
     {.name = "exec", .summary = "run any command in a pod", .run = command_exec_main},
     {.name = "cleanup", .summary = "remove what killed runs have left", .run = command_cleanup_main},
     {0},

@@ -1,5 +1,6 @@
 #include "src/base/words.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* Adds what one word holds up to its end, and returns that place; NULL if a quote is not closed. */
@@ -35,4 +36,46 @@ int words_split(const char *text, struct strings *words, struct error **ret)
         strings_add(words, (const char *)word.data);
     }
     return 0;
+}
+
+static bool is_plain(const char *word)
+{
+    for (const char *p = word; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("%+,-./:=@_", *p))
+            return false;
+    return *word != '\0';
+}
+
+static bool has_control(const char *word)
+{
+    for (const char *p = word; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            return true;
+    return !text_is_utf8(word);
+}
+
+/* $'...', which POSIX has since 2024, and bash since ever. */
+static void quote_bytes(struct buffer *text, const char *word)
+{
+    buffer_addf(text, "$'");
+    for (const char *p = word; *p; p++)
+        if (!isprint((unsigned char)*p))
+            buffer_addf(text, "\\%03o", (unsigned char)*p);
+        else
+            buffer_addf(text, "%s%c", strchr("\\'", *p) ? "\\" : "", *p);
+    buffer_addf(text, "'");
+}
+
+void words_quote(struct buffer *text, const char *word)
+{
+    if (is_plain(word)) {
+        buffer_addf(text, "%s", word);
+    } else if (has_control(word)) {
+        quote_bytes(text, word);
+    } else {
+        buffer_addf(text, "'");
+        for (const char *p = word; *p; p++)
+            buffer_addf(text, *p == '\'' ? "'\\''" : "%c", *p);
+        buffer_addf(text, "'");
+    }
 }

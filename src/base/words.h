@@ -8,3 +8,7 @@
  * it is, in "…" and outside a backslash keeps the next character. -1 (ERROR_INPUT) for a quote that is not
  * closed. */
 int words_split(const char *text, struct strings *ret_words, struct error **ret);
+
+/* Adds the word as a shell takes it, and as a terminal may show it: quoted if it has to be, control
+ * characters written out. */
+void words_quote(struct buffer *text, const char *word);

@@ -81,10 +81,14 @@ static int take(const struct option_row *row, const char *value, bool first, voi
 
 /* ---- the command line ---- */
 
+static bool is_option(const struct option_table *table, const struct option_row *row)
+{
+    return row->name && !row->only_file && !(table->one && row->of_many);
+}
+
 static bool is_called(const struct option_row *row, const char *name, size_t length)
 {
-    return row->name && !row->only_file &&
-           ((strlen(row->name) == length && strncmp(row->name, name, length) == 0) ||
+    return ((strlen(row->name) == length && strncmp(row->name, name, length) == 0) ||
             (row->alias && strlen(row->alias) == length && strncmp(row->alias, name, length) == 0));
 }
 
@@ -95,12 +99,12 @@ static const struct option_row *find_row(const struct option_table *table, const
     const struct option_row *found = NULL;
 
     for (size_t i = 0; i < table->count; i++)
-        if (is_called(&table->rows[i], name, length))
+        if (is_option(table, &table->rows[i]) && is_called(&table->rows[i], name, length))
             return &table->rows[i];
     for (size_t i = 0; i < table->count && length; i++) {
         const struct option_row *row = &table->rows[i];
 
-        if (!row->old || strncmp(row->name, name, length) != 0)
+        if (!row->old || !is_option(table, row) || strncmp(row->name, name, length) != 0)
             continue;
         if (found) {
             error_set(ret, ERROR_INPUT, "--%.*s: it could be --%s or --%s", (int)length, name, found->name,
@@ -247,6 +251,8 @@ static int take_key(void *user, size_t key, const char *value, bool first, struc
     cleanup_free char *resolved = row->kind == OPTION_PATH ? resolve(file, value) : text_copy(value);
 
     file->table->seen[file->rows[key]] = true;
+    if (file->table->one && row->of_many)
+        return 0;
     return take(row, resolved, first, file->options, ret) < 0 ? error_prefix(ret, "%s %s", name, value) : 0;
 }
 
@@ -315,7 +321,7 @@ void options_print(const struct option_table *table)
 
         if (row->kind == OPTION_HEADING)
             printf("%s%s:\n", i ? "\n" : "", row->help);
-        else if (row->help && !row->only_file)
+        else if (row->help && is_option(table, row))
             print_row(row);
     }
 }

@@ -28,6 +28,7 @@ struct option_row {
     const char *help;          /* lines parted by \n; NULL: said nowhere */
     bool old;                  /* Sipplauncher's: may be abbreviated */
     bool only_file, only_line; /* no option of the command line; no key of a file */
+    bool of_many;              /* of runs of many tests */
     size_t at;                 /* offset of its place in the command's options */
     double least, most;
     /* Checks and takes a value; the error says what is wrong with it, without the option's name. */
@@ -37,6 +38,7 @@ struct option_row {
 struct option_table {
     const struct option_row *rows;
     size_t count;
+    bool one;   /* test only: those of_many are no options, and what files say of them is not for it */
     bool *seen; /* by row: said by the source that is being read; `count` of them, all false at first */
 };
 

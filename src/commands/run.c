@@ -1,12 +1,12 @@
 #include "src/cli.h"
 #include "src/commands/run_options.h"
 
-static int run_as(int argc, char **argv, bool as_sipplauncher)
+int run_command_main(int argc, char **argv, enum run_kind kind)
 {
     struct run_options run;
     int code = 0;
 
-    switch (run_options_read(argc, argv, as_sipplauncher, &run)) {
+    switch (run_options_read(argc, argv, kind, &run)) {
     case RUN_OPTIONS_GO:
         code = run_suite(&run);
         break;
@@ -22,10 +22,10 @@ static int run_as(int argc, char **argv, bool as_sipplauncher)
 
 int command_run_main(int argc, char **argv)
 {
-    return run_as(argc, argv, false);
+    return run_command_main(argc, argv, RUN_PLAIN);
 }
 
 int command_sipplauncher_main(int argc, char **argv)
 {
-    return run_as(argc, argv, true);
+    return run_command_main(argc, argv, RUN_AS_SIPPLAUNCHER);
 }

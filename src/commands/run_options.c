@@ -12,16 +12,25 @@
 #include "src/commands/run_table.h"
 
 #define DEFAULT_SUITE "./tmp-testsuite"
+#define SHELL_FOLDER  "sippod-shell" /* not where the run lies whose failure is looked into */
 #define OLD_FOLDER    "/var/tmp/sipplauncher"
 #define OLD_LOG       "/tmp/sipplauncher.log"
 #define OLD_SETTINGS  "/usr/local/etc/sipplauncher/sipplauncher.configlog.conf"
 
 /* What stands when nothing is said. */
-static struct run_options defaults(bool as_sipplauncher)
+static struct run_options defaults(enum run_kind kind)
 {
+    static const char *const results[] = {
+        [RUN_PLAIN] = "sippod-results",
+        [RUN_AS_SIPPLAUNCHER] = OLD_FOLDER,
+        [RUN_SHELL] = SHELL_FOLDER,
+    };
+    bool as_sipplauncher = kind == RUN_AS_SIPPLAUNCHER;
     struct run_options run = {
         .sipp = text_copy("sipp"),
-        .results = text_copy(as_sipplauncher ? OLD_FOLDER : "sippod-results"),
+        .results = text_copy(results[kind]),
+        .keep = kind == RUN_SHELL ? KEEP_ALL : KEEP_FAILED,
+        .shell = kind == RUN_SHELL,
         .log_file = as_sipplauncher ? text_copy(OLD_LOG) : NULL,
         .progress = PROGRESS_NORMAL,
         .classic_pcap = as_sipplauncher,
@@ -138,14 +147,40 @@ static int check(const struct run_options *run, struct error **ret)
 
 /* ---- all of it ---- */
 
-static void print_help(const struct option_table *table, bool as_sipplauncher)
+static const char *const names[] = {
+    [RUN_PLAIN] = "sippod run",
+    [RUN_AS_SIPPLAUNCHER] = "sipplauncher",
+    [RUN_SHELL] = "sippod shell",
+};
+
+static void print_shell_help(const struct option_table *table)
 {
+    puts("Usage: sippod shell [OPTIONS] SUITE/TEST\n"
+         "\n"
+         "Prepares a test as `sippod run` does, up to SIPp, tells what is where and how a run starts SIPp,\n"
+         "and opens a shell in its pod. When that is left the test is rolled back. If standard input is no\n"
+         "terminal, commands are read from it.\n"
+         "\n"
+         "Options are those of `sippod run`, but --results (default: " SHELL_FOLDER ") and --keep (default:\n"
+         "all) are not taken from configuration files.\n");
+    options_print(table);
+    puts("\n"
+         "Exit codes: the shell's; 1 the test was not ready, or could not be rolled back; 2 wrong usage,\n"
+         "configuration or suite; 3 this host cannot run it; 128+N ended by signal N.");
+}
+
+static void print_help(const struct option_table *table, enum run_kind kind)
+{
+    if (kind == RUN_SHELL) {
+        print_shell_help(table);
+        return;
+    }
     printf("Usage: %s [OPTIONS] [SUITE | SUITE/TEST...]\n"
            "\n"
            "Runs the tests of a suite (default: " DEFAULT_SUITE "), each in a pod of its own. Needs no\n"
            "privilege.\n"
            "\n",
-           as_sipplauncher ? "sipplauncher" : "sippod run");
+           names[kind]);
     options_print(table);
     puts("\n"
          "What is not said here is looked for in SUITE/sippod.conf, then ~/.config/sippod/sippod.conf, "
@@ -162,22 +197,45 @@ static void add_paths(struct run_options *run, const struct strings *positional)
 {
     for (size_t i = 0; i < positional->count; i++)
         strings_add(&run->paths, positional->list[i]);
-    if (!run->paths.count)
+    if (!run->paths.count && !run->shell)
         strings_add(&run->paths, DEFAULT_SUITE);
 }
 
-/* The command line is read twice: it says which suite's file is to be read before it. */
-static int read_all(const struct option_table *table, int argc, char **argv, struct run_options *run,
-                    char *ret_special, struct error **ret)
+static int check_paths(const struct run_options *run, struct error **ret)
 {
-    struct run_options first = defaults(run->as_sipplauncher);
+    return run->paths.count ? 0 : error_set(ret, ERROR_INPUT, "which test? sippod shell SUITE/TEST");
+}
+
+/* What a file says of results and run folders is meant for runs: a shell would remove those of the last. */
+static int read_files_of(const struct option_table *table, const struct strings *paths,
+                         struct run_options *run, struct error **ret)
+{
+    cleanup_free char *results = text_copy(run->results);
+    enum keep keep = run->keep;
+
+    if (read_files(table, paths, run, ret) < 0)
+        return -1;
+    if (run->shell) {
+        free(run->results);
+        run->results = steal_pointer(&results);
+        run->keep = keep;
+    }
+    return 0;
+}
+
+/* The command line is read twice: it says which suite's file is to be read before it. */
+static int read_all(const struct option_table *table, enum run_kind kind, int argc, char **argv,
+                    struct run_options *run, char *ret_special, struct error **ret)
+{
+    struct run_options first = defaults(kind);
     cleanup_strings struct strings positional = {0};
     cleanup_strings struct strings again = {0};
     int result = options_parse(table, argc, argv, &first, &positional, ret_special, ret);
 
     if (result == 0 && !*ret_special) {
         add_paths(&first, &positional);
-        result = check_line(table, ret) < 0 || read_files(table, &first.paths, run, ret) < 0 ||
+        result = check_paths(&first, ret) < 0 || check_line(table, ret) < 0 ||
+                         read_files_of(table, &first.paths, run, ret) < 0 ||
                          options_parse(table, argc, argv, run, &again, ret_special, ret) < 0
                      ? -1
                      : 0;
@@ -188,26 +246,30 @@ static int read_all(const struct option_table *table, int argc, char **argv, str
     return result < 0 || *ret_special ? result : check(run, ret);
 }
 
-enum run_options_result run_options_read(int argc, char **argv, bool as_sipplauncher, struct run_options *run)
+enum run_options_result run_options_read(int argc, char **argv, enum run_kind kind, struct run_options *run)
 {
     cleanup_free bool *seen = memory_array(NULL, run_table_count, sizeof *seen);
-    const struct option_table table = {.rows = run_table_rows, .count = run_table_count, .seen = seen};
+    const struct option_table table = {
+        .rows = run_table_rows,
+        .count = run_table_count,
+        .one = kind == RUN_SHELL,
+        .seen = seen,
+    };
     cleanup_error struct error *error = NULL;
     char special = '\0';
 
-    *run = defaults(as_sipplauncher);
-    if (read_all(&table, argc, argv, run, &special, &error) < 0) {
+    *run = defaults(kind);
+    if (read_all(&table, kind, argc, argv, run, &special, &error) < 0) {
         fprintf(stderr, "sippod: %s\n", error_text(error));
         if (error_text(error)[0] == '-') /* an option, not a file */
-            fprintf(stderr, "sippod: %s --help lists the options\n",
-                    as_sipplauncher ? "sipplauncher" : "sippod run");
+            fprintf(stderr, "sippod: %s --help lists the options\n", names[kind]);
         return RUN_OPTIONS_WRONG;
     }
     if (special == 'h')
-        print_help(&table, as_sipplauncher);
+        print_help(&table, kind);
     else if (special == 'v')
         puts("sippod " SIPPOD_VERSION);
-    else if (as_sipplauncher && access(OLD_SETTINGS, F_OK) == 0)
+    else if (run->as_sipplauncher && access(OLD_SETTINGS, F_OK) == 0)
         fputs("sippod: " OLD_SETTINGS " is not read: see log_level, log_format and log_file in sippod.conf\n",
               stderr);
     return special ? RUN_OPTIONS_DONE : RUN_OPTIONS_GO;

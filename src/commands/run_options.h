@@ -1,7 +1,9 @@
-/* The options of `sippod run`, which are Sipplauncher's and more. */
+/* The options of `sippod run`, which are Sipplauncher's and more, and of `sippod shell`, which are fewer. */
 #pragma once
 
 #include "src/run/run.h"
+
+enum run_kind { RUN_PLAIN, RUN_AS_SIPPLAUNCHER, RUN_SHELL };
 
 enum run_options_result {
     RUN_OPTIONS_GO,    /* all is said and right */
@@ -11,6 +13,9 @@ enum run_options_result {
 
 /* The command line above the suite's, the user's and the system's sippod.conf above defaults. Free *ret_run
  * in any case. */
-enum run_options_result run_options_read(int argc, char **argv, bool as_sipplauncher,
+enum run_options_result run_options_read(int argc, char **argv, enum run_kind kind,
                                          struct run_options *ret_run);
 void run_options_free(struct run_options *run);
+
+/* A command that is a run of that kind, from its command line to its exit code. */
+int run_command_main(int argc, char **argv, enum run_kind kind);

@@ -15,12 +15,13 @@ static const char *const colours[] = {
     [TONE_BAD] = "\033[31m",
 };
 
-void progress_open(struct progress *progress, enum progress_level level)
+void progress_open(struct progress *progress, enum progress_level level, FILE *stream)
 {
     const char *no_colour = getenv("NO_COLOR");
 
     progress->level = level;
-    progress->colours = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    progress->stream = stream;
+    progress->colours = isatty(fileno(stream)) && !(no_colour && *no_colour);
 }
 
 static char *line_text(const struct progress_line *line)
@@ -50,10 +51,10 @@ void progress_state(const struct progress *progress, const struct progress_line 
         return;
     text = line_text(line);
     if (progress->colours)
-        printf("%s%s%s\n", colours[line->tone], text, RESET);
+        fprintf(progress->stream, "%s%s%s\n", colours[line->tone], text, RESET);
     else
-        printf("%s\n", text);
-    (void)fflush(stdout);
+        fprintf(progress->stream, "%s\n", text);
+    (void)fflush(progress->stream);
 }
 
 void progress_summary(const struct progress *progress, const struct results *results)
@@ -62,18 +63,19 @@ void progress_summary(const struct progress *progress, const struct results *res
         "================================================================================";
 
     size_t skipped = results_count(results, VERDICT_SKIP);
+    FILE *stream = progress->stream;
 
-    (void)progress;
-    printf("%s\nTOTAL: %zu\n", rule, results->count);
+    fprintf(stream, "%s\nTOTAL: %zu\n", rule, results->count);
     if (!results->dry_run)
-        printf("SUCCESS: %zu\nFAILED: %zu\n", results_count(results, VERDICT_PASS),
-               results_count(results, VERDICT_FAIL));
+        fprintf(stream, "SUCCESS: %zu\nFAILED: %zu\n", results_count(results, VERDICT_PASS),
+                results_count(results, VERDICT_FAIL));
     if (skipped)
-        printf("SKIPPED: %zu\n", skipped);
+        fprintf(stream, "SKIPPED: %zu\n", skipped);
     if (results->count < results->planned)
-        printf("NOT RUN: %zu\n", results->planned - results->count);
+        fprintf(stream, "NOT RUN: %zu\n", results->planned - results->count);
     if (results->random)
-        printf("SEED: %lu\n", results->seed);
-    printf("%s\nTotal time elapsed %.*fs\n", rule, results->duration_s < 10 ? 2 : 0, results->duration_s);
-    (void)fflush(stdout);
+        fprintf(stream, "SEED: %lu\n", results->seed);
+    fprintf(stream, "%s\nTotal time elapsed %.*fs\n", rule, results->duration_s < 10 ? 2 : 0,
+            results->duration_s);
+    (void)fflush(stream);
 }

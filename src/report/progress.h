@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "src/report/results.h"
 
@@ -16,11 +17,13 @@ enum progress_tone {
 
 struct progress {
     enum progress_level level;
+    FILE *stream;
     bool colours;
 };
 
-/* Colours are for a terminal whose user did not set NO_COLOR (https://no-color.org). */
-void progress_open(struct progress *progress, enum progress_level level);
+/* On `stream`, which stays the caller's. Colours are for a terminal whose user did not set NO_COLOR
+ * (https://no-color.org). */
+void progress_open(struct progress *progress, enum progress_level level, FILE *stream);
 
 struct progress_line {
     const char *state, *test, *run_id;

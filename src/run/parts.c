@@ -183,18 +183,21 @@ static enum stage stage_of(const struct ua_process *ua)
     return ua_process_is_master(ua) ? STAGE_MASTER : ua->scenario->server ? STAGE_UAS : STAGE_UAC;
 }
 
+/* Where there are several parts, SIPp is started for each call anew. */
+static unsigned calls_at_once(const struct ua_config *config)
+{
+    return are_several(config->test) || !config->sipp->calls ? 1 : config->sipp->calls;
+}
+
 static void start_stage(struct parts *parts)
 {
-    const struct sipp_options *sipp = parts->config.ua.sipp;
-    bool several = are_several(parts->config.ua.test);
-
     for (size_t i = parts->first; i < parts->end; i++) {
         struct ua_process *ua = &parts->places[i].ua;
 
         if (stage_of(ua) != parts->stage)
             continue;
         parts->running++;
-        ua_process_start(ua, several || !sipp->calls ? 1 : sipp->calls);
+        ua_process_start(ua, calls_at_once(&parts->config.ua));
     }
 }
 
@@ -219,16 +222,22 @@ static void on_bound(void *user)
     start_who_may(((struct place *)user)->parts);
 }
 
+static size_t end_of_part(const struct test *test, size_t first)
+{
+    size_t end = first;
+
+    while (end < test->scenario_count && strcmp(test->scenarios[end].part, test->scenarios[first].part) == 0)
+        end++;
+    return end;
+}
+
 static void start_part(struct parts *parts)
 {
-    const struct test *test = parts->config.ua.test;
     cleanup_free char *text = where(parts);
 
     if (text)
         log_line(parts->config.ua.log, LOG_LEVEL_INFO, "%s", text);
-    for (parts->end = parts->first; parts->end < test->scenario_count; parts->end++)
-        if (strcmp(test->scenarios[parts->end].part, test->scenarios[parts->first].part) != 0)
-            break;
+    parts->end = end_of_part(parts->config.ua.test, parts->first);
     timer_stop(&parts->timer);
     parts->timer = loop_after(parts->config.loop, (int64_t)PART_SECONDS * 1000, on_part_timeout, parts);
     parts->stage = STAGE_UAS;
@@ -257,4 +266,42 @@ struct parts *parts_start(const struct parts_config *config, void (*done)(void *
     }
     start_part(parts);
     return parts;
+}
+
+/* ---- telling ---- */
+
+static void tell_part(const struct ua_config *config, size_t first, size_t end,
+                      void (*tell)(void *user, const struct part_command *command), void *user)
+{
+    size_t told = 0;
+
+    for (enum stage stage = STAGE_UAS; stage <= STAGE_MASTER; stage++)
+        for (size_t i = first; i < end; i++) {
+            cleanup_strings struct strings arguments = {0};
+            struct ua_process ua;
+
+            ua_process_init(&ua, config, &config->test->scenarios[i], NULL, NULL);
+            if (stage_of(&ua) == stage) {
+                struct part_command command = {
+                    .scenario = ua.scenario,
+                    .arguments = &arguments,
+                    .first = told == 0,
+                    .last = told + 1 == end - first,
+                };
+
+                ua_process_arguments(&ua, calls_at_once(config), &arguments);
+                told++;
+                tell(user, &command);
+            }
+            ua_process_free(&ua);
+        }
+}
+
+void parts_tell(const struct ua_config *config, void (*tell)(void *user, const struct part_command *command),
+                void *user)
+{
+    for (size_t first = 0, end; first < config->test->scenario_count; first = end) {
+        end = end_of_part(config->test, first);
+        tell_part(config, first, end, tell, user);
+    }
 }

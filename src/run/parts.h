@@ -21,6 +21,15 @@ struct parts_config {
 struct parts *parts_start(const struct parts_config *config, void (*done)(void *user, const char *failure),
                           void *user);
 
+/* What would be started, in that order: tell(user, command) for each SIPp. */
+struct part_command {
+    const struct scenario *scenario;
+    const struct strings *arguments;
+    bool first, last; /* of its part */
+};
+void parts_tell(const struct ua_config *config, void (*tell)(void *user, const struct part_command *command),
+                void *user);
+
 /* Ends all of it with this reason: SIGTERM, SIGKILL after a second. done() follows. */
 void parts_stop(struct parts *parts, const char *reason);
 

@@ -167,10 +167,16 @@ static void on_closed(void *user, const struct error *why)
         pod->callbacks->lost(pod->user, why);
 }
 
+static void on_input_sent(void *user)
+{
+    pod_processes_input_sent(user);
+}
+
 static const struct wire_client_callbacks wire_callbacks = {
     .ready = on_ready,
     .event = on_event,
     .closed = on_closed,
+    .input_sent = on_input_sent,
 };
 
 /* ---- starting ---- */

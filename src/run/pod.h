@@ -55,6 +55,8 @@ void pod_namespaces(const struct pod *pod, int *ret_user, int *ret_network);
 struct pod_process;
 
 struct pod_process_callbacks {
+    void (*started)(void *user);    /* it takes input from now on; may be NULL */
+    void (*input_sent)(void *user); /* nothing of pod_process_input() waits any more; may be NULL */
     void (*listening)(void *user,
                       const char *problem); /* `listen` is bound (problem NULL), or cannot be asked */
     void (*output)(void *user, bool errors, const uint8_t *data, size_t length);
@@ -67,8 +69,12 @@ struct pod_process_callbacks {
 struct pod_process *pod_run(struct pod *pod, struct container_message *container, bool exec,
                             const struct pod_process_callbacks *callbacks, void *user);
 
-/* Bytes for the standard input of a process that was started with it, and has said something. */
+/* Bytes for the standard input of a process that has `started`, with process.input; none: their end. */
 void pod_process_input(struct pod_process *process, const void *data, size_t length);
+/* How many of them wait here, because the pod does not take them. */
+size_t pod_process_input_waiting(const struct pod_process *process);
+/* While it is held back no output comes from any process of the pod, and they have to wait with it. */
+void pod_process_hold_output(const struct pod_process *process, bool hold);
 
 /* Sends a signal; to its whole process group if `all`. */
 void pod_process_kill(struct pod_process *process, int signal, bool all);

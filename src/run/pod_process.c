@@ -89,6 +89,8 @@ static void on_started(void *user, const struct error *error, const uint8_t *pay
     (void)length;
     if (error)
         finish(process->pod, process, error);
+    else if (process->callbacks->started)
+        process->callbacks->started(process->user);
 }
 
 struct pod_process *pod_run(struct pod *pod, struct container_message *container, bool exec,
@@ -120,6 +122,25 @@ struct pod_process *pod_run(struct pod *pod, struct container_message *container
 void pod_process_input(struct pod_process *process, const void *data, size_t length)
 {
     wire_client_input(process->pod->client, process->stdio, data, length);
+}
+
+size_t pod_process_input_waiting(const struct pod_process *process)
+{
+    return wire_client_input_waiting(process->pod->client);
+}
+
+void pod_process_hold_output(const struct pod_process *process, bool hold)
+{
+    wire_client_hold_output(process->pod->client, hold);
+}
+
+void pod_processes_input_sent(struct pod *pod)
+{
+    for (struct pod_process *process = pod->processes, *next; process; process = next) {
+        next = process->next; /* it reads on, and may even end */
+        if (process->callbacks->input_sent)
+            process->callbacks->input_sent(process->user);
+    }
 }
 
 /* SIGKILL cannot be ignored, so it is the agent that does not answer: the pod has to go as a whole. */

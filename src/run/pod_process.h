@@ -22,5 +22,6 @@ struct pod {
 };
 
 void pod_process_event(struct pod *pod, const struct event_message *event);
+void pod_processes_input_sent(struct pod *pod);
 void pod_processes_lost(struct pod *pod, const struct error *why); /* reports all as ended */
 void pod_processes_free(struct pod *pod);                          /* without a word */

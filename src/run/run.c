@@ -24,6 +24,8 @@ static void interrupt(struct run *run, const char *why)
         schedule_interrupt(run->schedule, why);
     if (run->groups)
         groups_interrupt(run->groups, why);
+    if (run->visit)
+        visit_interrupt(run->visit, why);
 }
 
 static void hurry(struct run *run)
@@ -34,6 +36,8 @@ static void hurry(struct run *run)
         schedule_hurry(run->schedule);
     if (run->groups)
         groups_hurry(run->groups);
+    if (run->visit)
+        visit_hurry(run->visit);
 }
 
 static void on_signal(void *user, int signal)
@@ -103,12 +107,26 @@ static void plan_tests(struct run *run)
     run->results.planned = run->turns.count;
 }
 
+static void on_visit_over(void *user, struct test_result *result, int code)
+{
+    struct run *run = user;
+
+    if (result->folder)
+        fprintf(stderr, "sippod: the run folder is kept: %s/%s\n", run->folder.path, result->folder);
+    run->visit = NULL;
+    run->visit_code = code;
+    results_add(&run->results, result);
+    on_all_ended(run);
+}
+
 static void start_tests(void *user)
 {
     struct run *run = user;
     const struct run_options *options = run->options;
 
-    if (options->group) {
+    if (options->shell) {
+        run->visit = visit_start(&run->context, &run->suite.tests[0], on_visit_over, run);
+    } else if (options->group) {
         struct groups_options groups = {
             .size = allowed(run, options->group),
             .pause_s = options->group_pause_s,
@@ -138,6 +156,8 @@ static void on_global_lost(void *user, const char *why)
         schedule_fail(run->schedule, text);
     if (run->groups)
         groups_fail(run->groups, text);
+    if (run->visit)
+        visit_fail(run->visit, text);
 }
 
 static void on_global_ended(void *user, struct test_result *result)
@@ -146,7 +166,7 @@ static void on_global_ended(void *user, struct test_result *result)
 
     run->global = NULL;
     run->results.global = result;
-    if (!run->schedule && !run->groups)
+    if (!run->schedule && !run->groups && !run->results.count)
         fputs("sippod: no test was run, as GLOBAL was not ready\n", stderr);
     loop_quit(run->loop);
 }
@@ -184,6 +204,8 @@ static int exit_code(const struct run *run)
         return 128 + run->signal;
     if (run->lost || (run->results.global && run->results.global->verdict == VERDICT_FAIL))
         return 1;
+    if (run->options->shell)
+        return run->visit_code;
     return failed != run->options->fail_expected ? 1 : 0;
 }
 
@@ -212,7 +234,8 @@ static void conclude(struct run *run)
     }
     if (run->lost)
         fprintf(stderr, "sippod: %s\n", error_text(run->lost));
-    progress_summary(&run->progress, results);
+    if (!run->options->shell)
+        progress_summary(&run->progress, results);
 }
 
 static void open_renderer(struct run *run)
@@ -313,7 +336,7 @@ int run_suite(const struct run_options *options)
     cleanup_error struct error *error = NULL;
     int code = ERROR_INPUT;
 
-    progress_open(&run.progress, options->progress);
+    progress_open(&run.progress, options->progress, options->shell ? stderr : stdout);
     if (run_setup_suite(&run) == 0) {
         if (run_tests(&run, &error) < 0) {
             fprintf(stderr, "sippod: %s\n", error_text(error));

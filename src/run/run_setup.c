@@ -24,6 +24,13 @@ static int check_junit(const struct run *run, struct error **ret)
     return fd < 0 ? error_sys(ret, ERROR_INPUT, errno, "--junit %s", run->options->junit) : 0;
 }
 
+static void check_number(const struct run *run, struct strings *problems)
+{
+    if (run->options->shell && run->suite.test_count > 1)
+        strings_addf(problems, "%s: a shell is opened in one test, not in %zu; name it: sippod shell %s/%s",
+                     run->suite.folder, run->suite.test_count, run->suite.folder, run->suite.tests[0].name);
+}
+
 int run_setup_suite(struct run *run)
 {
     cleanup_strings struct strings problems = {0};
@@ -38,7 +45,9 @@ int run_setup_suite(struct run *run)
         .info_file = options->info_file,
     };
 
-    if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0) {
+    if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)
+        check_number(run, &problems);
+    if (!problems.count) {
         if (options->dut) /* which is tested instead of the suite's own */
             free(steal_pointer(&run->suite.dut));
         return 0;

@@ -7,6 +7,7 @@
 #include "src/run/run.h"
 #include "src/run/schedule.h"
 #include "src/run/signals.h"
+#include "src/run/visit.h"
 
 struct run {
     const struct run_options *options;
@@ -28,8 +29,10 @@ struct run {
     struct turns turns;
     struct addresses addresses;
     struct global *global;     /* from before the first test to after the last, NULL: none */
-    struct schedule *schedule; /* one of these two while tests run */
+    struct schedule *schedule; /* one of these three while tests run */
     struct groups *groups;
+    struct visit *visit;
+    int visit_code;              /* what came of it, as an exit code */
     struct authority *authority; /* of the UAs' certificates, NULL: no test talks TLS */
     char *keylog;                /* the library that SIPp logs session keys with, NULL: it does not */
     struct log *log;             /* of the whole run, NULL: none */

@@ -212,30 +212,35 @@ static void on_parts_over(void *user, const char *failure)
     ran(run);
 }
 
-static void start_parts(struct test_run *run)
+struct ua_config test_ua_config(const struct test_run *run)
 {
     const struct test_context *context = run->context;
     const char *dut = test_dut(run);
     bool tls = run->sipp_environment.count > 0;
+
+    return (struct ua_config){
+        .pod = run->pod,
+        .log = run->log,
+        .launch_log = run->launch_log,
+        .test = run->test,
+        .sipp = context->sipp,
+        .dut = dut ? dut : run->test->uas[0].address,
+        .third_party = &run->third_party,
+        .folder = run->folder.path,
+        .folder_fd = run->folder.fd,
+        .envs = tls ? run->sipp_environment.list : context->envs,
+        .env_count = tls ? run->sipp_environment.count : context->env_count,
+        .descriptor_limit = context->descriptor_limit,
+        .descriptor_most = context->descriptor_most,
+    };
+}
+
+static void start_parts(struct test_run *run)
+{
     struct parts_config config = {
-        .loop = context->host->loop,
+        .loop = run->context->host->loop,
         .results = run->result->uas,
-        .ua =
-            {
-                .pod = run->pod,
-                .log = run->log,
-                .launch_log = run->launch_log,
-                .test = run->test,
-                .sipp = context->sipp,
-                .dut = dut ? dut : run->test->uas[0].address,
-                .third_party = &run->third_party,
-                .folder = run->folder.path,
-                .folder_fd = run->folder.fd,
-                .envs = tls ? run->sipp_environment.list : context->envs,
-                .env_count = tls ? run->sipp_environment.count : context->env_count,
-                .descriptor_limit = context->descriptor_limit,
-                .descriptor_most = context->descriptor_most,
-            },
+        .ua = test_ua_config(run),
     };
 
     enter(run, STATE_STARTING, -1, -1, NULL);
@@ -298,12 +303,14 @@ void test_run_interrupt(struct test_run *run, const char *why)
 {
     if (!run->why)
         run->interrupted = true;
-    test_cut_off(run, why);
+    test_run_fail(run, why);
 }
 
 void test_run_fail(struct test_run *run, const char *why)
 {
     test_cut_off(run, why);
+    if (run->shell)
+        shell_end(run->shell);
 }
 
 void test_run_hurry(struct test_run *run)
@@ -313,6 +320,8 @@ void test_run_hurry(struct test_run *run)
         script_kill(run->script);
     if (run->parts)
         parts_hurry(run->parts);
+    if (run->shell)
+        shell_kill(run->shell);
 }
 
 static void describe_uas(struct test_run *run)

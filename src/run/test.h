@@ -69,8 +69,14 @@ void test_run_go(struct test_run *run);
 /* Rolls back a test that waits, READY (SIPp is not started) or after SUCCESS or FAIL. */
 void test_run_clean(struct test_run *run);
 
+/* Opens a shell in the pod of a test that waits, once it is told what is where. left(user, exit_code, error)
+ * is called once, never from in here: error is NULL unless there was no shell, or it was lost with its pod.
+ * The test goes on waiting. */
+void test_run_shell(struct test_run *run, void (*left)(void *user, int exit_code, const struct error *error),
+                    void *user);
+
 /* Ends it early, with its rollback; after.sh is run where before.sh was started. A test that waits goes on
- * waiting, to be cleaned. */
+ * waiting, to be cleaned, and its shell is ended. */
 void test_run_interrupt(struct test_run *run, const char *why);
 
 /* The same, but it is this test's failure: not INTERRUPTED. */

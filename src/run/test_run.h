@@ -1,5 +1,5 @@
 /* Inside of a test's run, shared by test.c (states, the way through them) and test_files.c,
- * test_tls.c, test_pod.c and test_scripts.c (what is prepared, and its undo) only. */
+ * test_tls.c, test_pod.c and test_scripts.c (what is prepared, and its undo) and test_shell.c only. */
 #pragma once
 
 #include "src/base/log.h"
@@ -12,6 +12,7 @@
 #include "src/run/pod_dns.h"
 #include "src/run/rendering.h"
 #include "src/run/script.h"
+#include "src/run/shell.h"
 #include "src/run/state.h"
 #include "src/run/test.h"
 #include "src/suite/third_party.h"
@@ -38,6 +39,7 @@ struct test_run {
     struct dut *dut;
     struct script *script; /* running */
     struct parts *parts;   /* running */
+    struct shell *shell;   /* open */
     struct timer *timer;   /* of the whole test */
     int64_t deadline_ns;   /* its end, 0: none; while the test is held, what is left of it */
     bool interrupted;      /* by a signal */
@@ -48,11 +50,14 @@ struct test_run {
     char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
     bool held;          /* waits for test_run_go() or test_run_clean() */
+    void (*left)(void *user, int exit_code, const struct error *error); /* of its shell */
+    void *left_user;
     const struct test_callbacks *callbacks;
     void *user;
 };
 
 /* test.c */
+struct ua_config test_ua_config(const struct test_run *run);
 void test_undone(struct test_run *run,
                  const struct error *error); /* an undo is over; error NULL: it succeeded */
 void test_not_ready(struct test_run *run, const struct error *error); /* PREPARING is over without READY */

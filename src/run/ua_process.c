@@ -172,10 +172,17 @@ static void log_command(const struct ua_process *ua, const struct strings *argum
              (const char *)line.data);
 }
 
-void ua_process_start(struct ua_process *ua, unsigned calls)
+void ua_process_arguments(const struct ua_process *ua, unsigned calls, struct strings *arguments)
 {
     const struct ua_config *config = ua->config;
     struct sipp_call call = {.dut = config->dut, .calls = calls, .twin = ua->twin};
+
+    sipp_arguments(config->sipp, config->test, ua->scenario, &call, arguments);
+}
+
+void ua_process_start(struct ua_process *ua, unsigned calls)
+{
+    const struct ua_config *config = ua->config;
     struct limit_message limit = {
         .type = (char *)"nofile",
         .soft = config->descriptor_limit,
@@ -193,7 +200,7 @@ void ua_process_start(struct ua_process *ua, unsigned calls)
             },
     };
 
-    sipp_arguments(config->sipp, config->test, ua->scenario, &call, &container.process.args);
+    ua_process_arguments(ua, calls, &container.process.args);
     container.listen = listen_to(ua, &container.process.args);
     if (sipp_needs_raw_socket(config->folder_fd, ua->scenario))
         strings_add(&container.process.capabilities, "CAP_NET_RAW");

@@ -49,6 +49,9 @@ void ua_process_init(struct ua_process *ua, const struct ua_config *config, cons
                      const struct ua_callbacks *callbacks, void *user);
 void ua_process_free(struct ua_process *ua); /* what it holds, not itself; it is not running */
 
+/* The command line for so many calls. */
+void ua_process_arguments(const struct ua_process *ua, unsigned calls, struct strings *ret_arguments);
+
 /* Starts it, for so many calls; again when it is over. */
 void ua_process_start(struct ua_process *ua, unsigned calls);
 void ua_process_kill(struct ua_process *ua, int signal); /* nothing if it is not running */

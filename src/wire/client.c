@@ -249,8 +249,20 @@ static void on_late(void *user)
     end(client, error, &freed);
 }
 
+static void on_io_drained(void *user)
+{
+    struct wire_client *client = user;
+
+    if (client->callbacks->input_sent)
+        client->callbacks->input_sent(client->user);
+}
+
 static const struct channel_callbacks ctl_callbacks = {.received = ctl_received, .closed = on_closed};
-static const struct channel_callbacks io_callbacks = {.received = io_received, .closed = on_closed};
+static const struct channel_callbacks io_callbacks = {
+    .received = io_received,
+    .closed = on_closed,
+    .drained = on_io_drained,
+};
 
 struct wire_client *wire_client_new(struct loop *loop, int ctl, int io,
                                     const struct wire_client_callbacks *callbacks, void *user,
@@ -357,6 +369,16 @@ void wire_client_input(struct wire_client *client, uint64_t sequence, const void
         data = (const uint8_t *)data + piece;
         length -= piece;
     } while (length);
+}
+
+size_t wire_client_input_waiting(const struct wire_client *client)
+{
+    return channel_pending(client->io);
+}
+
+void wire_client_hold_output(struct wire_client *client, bool hold)
+{
+    channel_pause(client->io, hold);
 }
 
 void wire_client_forget(struct wire_client *client, uint64_t sequence)

@@ -16,6 +16,7 @@ struct wire_client_callbacks {
     /* A channel ended or broke. Called once; commands without an answer have been answered with that error.
      * The client is still to be freed, which may be done here. */
     void (*closed)(void *user, const struct error *why);
+    void (*input_sent)(void *user); /* nothing of wire_client_input() waits any more; may be NULL */
 };
 
 /* Takes both sockets, on failure too. NULL on failure. */
@@ -47,5 +48,9 @@ uint64_t wire_client_stream(struct wire_client *client,
 /* Sends bytes to the standard input of the process with this stdio stream, whose start has been answered; no
  * bytes: their end. */
 void wire_client_input(struct wire_client *client, uint64_t sequence, const void *data, size_t length);
+/* How many of them wait here. */
+size_t wire_client_input_waiting(const struct wire_client *client);
+/* While it is held back no stream's output comes, and the agent has to wait with it. */
+void wire_client_hold_output(struct wire_client *client, bool hold);
 /* Nobody wants to hear from this stream any more. */
 void wire_client_forget(struct wire_client *client, uint64_t sequence);

@@ -27,6 +27,7 @@ target_link_libraries(unit_support PUBLIC base PkgConfig::CMOCKA)
 
 unit_test(base/error base)
 unit_test(base/text base)
+unit_test(base/words base)
 unit_test(base/network base)
 unit_test(base/loop unit_support)
 unit_test(base/channel unit_support)

@@ -25,14 +25,20 @@ static void print_state(void *user)
 {
     const struct print *print = user;
 
-    progress_state(&print->progress, &print->line);
+    struct progress progress = print->progress;
+
+    progress.stream = stdout;
+    progress_state(&progress, &print->line);
 }
 
 static void print_summary(void *user)
 {
     const struct print *print = user;
 
-    progress_summary(&print->progress, print->results);
+    struct progress progress = print->progress;
+
+    progress.stream = stdout;
+    progress_summary(&progress, print->results);
 }
 
 static const struct print plain = {
@@ -158,7 +164,7 @@ static int colours_on(void *user)
 
     if (dup2(output, STDOUT_FILENO) < 0)
         return 2;
-    progress_open(&progress, PROGRESS_QUIET);
+    progress_open(&progress, PROGRESS_QUIET, stdout);
     return progress.level == PROGRESS_QUIET ? progress.colours : 3;
 }
 

@@ -1,0 +1,248 @@
+#!/usr/bin/env -S python3 -B
+"""`sippod shell`: a test that is prepared, and a shell in its pod instead of the run."""
+import os
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import harness
+import host
+import suites
+from harness import Case, for_each_user
+
+NAMES = "www.example.com A {{ua0.host}}\n"
+
+
+class ShellCase(Case):
+    def write(self, name="one", files=None, **scripts):
+        suites.write_test(self.folder / "suite", name, files, **scripts)
+        self.me.own(self.folder)
+
+    def open(self, *words, test="suite/one", **options):
+        return self.start_command([self.program, "shell", *words, test], **options)
+
+    def commands(self, text, *words, timeout=harness.RUN_S, **options):
+        """A shell that is given these commands through a pipe, to its end."""
+        running = self.open(*words, stdin=subprocess.PIPE, **options)
+        running.popen.stdin.write(text)
+        return running.wait(timeout)
+
+    def the_folder(self, results="sippod-shell"):
+        """That of the only run folder."""
+        return self.run_folder(folder=results)
+
+
+@for_each_user
+class Commands(ShellCase):
+    def test_output_and_exit_code(self):
+        self.write(after="touch after\n")
+        run = self.commands("echo out; echo err >&2; pwd; exit 7\n")
+        self.assertExit(run, 7)
+        folder = self.the_folder()
+        self.assertEqual(run.out, f"out\n{folder}\n")
+        self.assertIn("\nerr\n", run.err)
+        self.assertIn(f"the run folder is kept: {folder}\n", run.err)
+        self.assertTrue((folder / "after").exists(), "after.sh was not run")
+        self.assertEqual(self.result("sippod-shell")["states"], ["CREATED", "PREPARING", "READY", "CLEANING", "CLEAN"])
+        self.assertExit(self.commands("kill -9 $$\n"), 137)
+        self.assertExit(self.commands("false\n"), 1)
+        self.assertExit(self.commands(""), 0)
+
+    def test_prepared(self):
+        self.write(files={**suites.CALL, "dns.txt": NAMES}, before="echo {{ua1.host}} >$SIPPOD_SHARED/made\n")
+        run = self.commands("cat $SIPPOD_SHARED/made; grep -c '{{' uac_ua1.xml; getent ahostsv4 www.example.com | head -n1\n"
+                            "ip -brief -4 address\n")
+        self.assertExit(run, 0)
+        lines = run.out.splitlines()
+        self.assertEqual(lines[:2], ["198.18.1.1", "0"])
+        self.assertRegex(lines[2], r"^198\.18\.1\.0 ")
+        run_id = self.the_folder().name
+        self.assertRegex(run.out, rf"(?m)^sipp-{run_id} .* 198\.18\.1\.0/32 198\.18\.1\.1/32")
+        for what in (rf"run folder +{re.escape(str(self.the_folder()))}", rf"capture +sipp-{run_id}\.pcapng",
+                     rf"interfaces +lo, eth0, sipp-{run_id}", r"DNS +the names of dns\.txt", r"dut +198\.18\.1\.0",
+                     r"ua0 +198\.18\.1\.0 port 5060/udp, uas_ua0\.xml", r"ua1 +198\.18\.1\.1 port 5060/udp, uac_ua1\.xml"):
+            self.assertRegex(run.err, what)
+
+    def sipp_lines(self, *words, test="suite/one"):
+        """What is printed to be pasted."""
+        run = self.commands("", *words, test=test)
+        self.assertExit(run, 0)
+        printed = run.err.split("SIPp as a run starts it:\n\n")[1].split("\n\n")[0]
+        return [line.strip() for line in printed.splitlines()]
+
+    def test_printed_lines_make_the_call(self):
+        self.write()
+        lines = self.sipp_lines()
+        self.assertEqual([line.endswith(" >/dev/null &") for line in lines], [True, False])
+        bound = "while ! grep -q 000112C6:13C4 /proc/net/udp; do sleep 0.01; done"  # 198.18.1.0:5060
+        run = self.commands("\n".join((lines[0], bound, lines[1])) + "\nwait $! && echo called\n")
+        self.assertExit(run, 0)
+        self.assertTrue(run.out.endswith("called\n"), run)
+        test = self.result("sippod-shell")
+        self.assertEqual(test["packets"], 2)
+        shown = subprocess.run(["tshark", "-r", self.the_folder() / test["pcap"], "-T", "fields", "-e", "sip.Method",
+                                "-e", "sip.Status-Code"], capture_output=True, text=True, check=True).stdout.split()
+        self.assertEqual(shown, ["OPTIONS", "200"])
+
+    def test_printed_lines_are_those_of_a_run(self):
+        """Of each part in its order; quoted where a shell would take them otherwise."""
+        self.write(files={"01_uas_ua0.xml": suites.uas(), "01_uac_ua1.xml": suites.uac(), "02_uas_ua0.xml": suites.uas(),
+                          "02_uac_ua2.xml": suites.uac(), "test.conf": 'ua "ua2" { sipp_args = "-key what \'a $b\'" }\n'})
+        options = ("--sipp-max-calls", "3", "--sipp-recv-timeout", "700")
+        lines = [line for line in self.sipp_lines(*options) if not line.startswith("# part")]
+        self.assertTrue(lines[3].endswith(" -key what 'a $b'"), lines[3])
+        self.assertExit(self.sippod("suite/one", "--keep", "all", *options), 0)
+        launched = re.findall(r" INFO ua\d: (.*)", (self.run_folder() / "sipp.launch.log").read_text())
+        self.assertEqual([" ".join(shlex.split(line.removesuffix(" >/dev/null &"))) for line in lines], launched[:4])
+
+    def test_dut_of_the_suite(self):
+        self.write(files={"uac_ua0.xml": suites.uac()}, after="touch after\n")
+        suites.write_test(self.folder / "suite", "DUT", {"uas.xml": suites.uas()},
+                          dut="exec sipp -sf uas.xml -i {{dut.host}} -nostdin\n")
+        self.me.own(self.folder)
+        lines = self.sipp_lines()
+        run = self.commands("\n".join(lines) + " >/dev/null && echo called\n")
+        self.assertExit(run, 0)
+        self.assertEqual(run.out, "called\n")
+        self.assertRegex(run.err, r"dut +198\.18\.0\.1 \(dut/dut\.sh")
+
+    def test_input_that_is_a_file(self):
+        self.write()
+        script = suites.write(self.folder / "script", "echo one\n" * 3)
+        with open(script, encoding="ascii") as file:
+            run = self.open(stdin=file).wait()
+        self.assertEqual((run.code, run.out), (0, "one\n" * 3))
+        with open("/dev/null", encoding="ascii") as null, open(self.folder / "out", "w", encoding="ascii") as out:
+            run = self.open(stdin=null, stdout=out).wait()
+        self.assertExit(run, 0)
+        self.assertEqual((self.folder / "out").read_text(), "")
+
+    def test_much_input(self):
+        self.write()
+        count = 1 << 14
+        run = self.commands("sleep 0.2\n" + f": $((n += 1)) {'x' * 100}\n" * count + "echo $n\n")
+        self.assertEqual((run.code, run.out), (0, f"{count}\n"), run)
+
+    def test_output_that_nobody_reads(self):
+        """It waits in the pod: sippod does not grow, and a signal gets through."""
+        self.write()
+        running = self.open(stdin=subprocess.PIPE)
+        running.popen.stdin.write("touch begun; yes\n")
+        running.popen.stdin.flush()
+        self.wait_for("sippod-shell/one/*/begun", running)
+        size = host.wait_until(lambda: self.size_at_rest(running.pid), 20)
+        self.assertLess(size, 16 * 1024)
+        running.signal(signal.SIGTERM)
+        self.assertExit(running.wait(10), 143)
+
+    def size_at_rest(self, pid):
+        """KiB of memory, once no more is read: False while it is."""
+        def read():
+            return re.search(r"rchar: (\d+)", Path(f"/proc/{pid}/io").read_text())[1]
+        before = read()
+        if host.wait_until(lambda: read() != before, 0.3):
+            return False
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+
+@for_each_user
+class Ends(ShellCase):
+    def begin(self, commands="touch begun; sleep 600\n", results="sippod-shell"):
+        if not (self.folder / "suite").exists():
+            self.write(after="touch after\n")
+        running = self.open("--results", results, stdin=subprocess.PIPE)
+        running.popen.stdin.write(commands)
+        running.popen.stdin.flush()
+        return running, self.wait_for(f"{results}/one/*/begun", running).parent
+
+    def test_signals(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(number):
+                running, folder = self.begin(results=f"results{number}")
+                running.signal(number)
+                run = running.wait(10)
+                self.assertExit(run, 128 + number)
+                self.assertTrue((folder / "after").exists(), "after.sh was not run")
+                self.assertEqual(self.result(f"results{number}")["result"], "INTERRUPTED")
+
+    def test_second_signal(self):
+        """A shell that does not heed the first has a second; after.sh has not, then."""
+        running, folder = self.begin(commands="trap '' HUP; touch begun; while :; do sleep 600; done\n")
+        running.signal(signal.SIGINT)
+        running.signal(signal.SIGTERM)
+        self.assertExit(running.wait(10), 130)
+        self.assertFalse((folder / "after").exists())
+
+    def test_pod_that_is_killed(self):
+        running, _ = self.begin()
+        agent = next(process for process in host.descendants(running.pid) if process.name == "sippod-agent")
+        os.kill(agent.pid, signal.SIGKILL)
+        run = running.wait(10)
+        self.assertExit(run, 1)
+        self.assertIn("sippod: the shell: the agent has ended\n", run.err)
+        self.assertEqual(self.result("sippod-shell")["clean"], False)
+
+    def test_test_that_is_not_ready(self):
+        self.write(before="echo no luck >&2; exit 3\n", after="touch after\n")
+        run = self.commands("echo never\n")
+        self.assertExit(run, 1)
+        self.assertEqual(run.out, "")
+        self.assertRegex(run.err, r"NOT READY +one .*before\.sh ended with exit code 3: no luck")
+
+    def test_after_sh_that_fails(self):
+        self.write(after="exit 5\n")
+        run = self.commands("true\n")
+        self.assertExit(run, 1)
+        self.assertRegex(run.err, r"DIRTY +one .*after\.sh ended with exit code 5")
+
+
+@for_each_user
+class Choice(ShellCase):
+    def test_one_test_only(self):
+        self.write()
+        self.write("two", {**suites.CALL, "test.conf": 'skip = "it is flaky"\n'})
+        for words, what in ((["suite"], "not in 2; name it: sippod shell .*/suite/one"),
+                            (["suite/one", "suite/two"], "not in 2"), (["suite/three"], "three"), ([], "which test"),
+                            (["suite", "--pattern-only", "x"], "no test to run"), (["suite/one", "--jobs", "2"], "--jobs"),
+                            (["suite/one", "--junit", "f"], "--junit"), (["suite/one", "--group", "1"], "--group")):
+            with self.subTest(words):
+                run = self.start_command([self.program, "shell", *words]).wait()
+                self.assertExit(run, 2)
+                self.assertRegex(run.err, what)
+        self.assertFalse((self.folder / "sippod-shell").exists())
+        # What test.conf skips in runs can be looked into.
+        self.assertEqual(self.commands("echo here\n", "--pattern-only", "two", test="suite").out, "here\n")
+
+    def test_configuration_file(self):
+        """What it says of runs is neither wrong nor for a shell: their results stay."""
+        self.write(files=suites.FAILING)
+        suites.write(self.folder / "suite" / "sippod.conf", 'jobs = 3\nrepeat = 2\ndry_run = true\nresults = "res"\n'
+                     'keep = "none"\njunit = "junit.xml"\nset = {"color=red"}\n')
+        suites.write(self.folder / "suite" / "one" / "before.sh", "echo {{color}} >color\n")
+        results = suites.write(self.folder / "suite" / "res" / "results.json", "{}")
+        self.me.own(self.folder)
+        run = self.commands("cat color\n")
+        self.assertEqual((run.code, run.out), (0, "red\n"), run)
+        self.assertEqual(results.read_text(), "{}")
+        self.assertTrue((self.the_folder() / "color").exists())
+        self.assertFalse((self.folder / "suite" / "junit.xml").exists())
+
+    def test_options(self):
+        self.write(files={**suites.CALL, "uas_ua0.xml": suites.uas()})
+        run = self.commands("ip link add v0 type veth && echo made\n", "--script-caps", "net_admin", "--keep", "none", "-q",
+                            "--no-pcap", "--results", "here")
+        self.assertEqual((run.code, run.out, run.err), (0, "made\n", ""))
+        self.assertIsNone(self.result("here")["folder"])
+
+    def test_scenario_that_plays_a_pcap(self):
+        """Its line works: the shell has what SIPp has in a run."""
+        play = '  <nop><action><exec play_pcap_audio="a.pcap"/></action></nop>\n'
+        self.write(files={**suites.CALL, "uac_ua1.xml": suites.uac(after=play)})
+        run = self.commands("grep CapEff /proc/self/status\n")
+        self.assertEqual(run.out.split(), ["CapEff:", "0000000000002000"])
+
+
+if __name__ == "__main__":
+    harness.main()
