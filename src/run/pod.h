@@ -76,5 +76,8 @@ size_t pod_process_input_waiting(const struct pod_process *process);
 /* While it is held back no output comes from any process of the pod, and they have to wait with it. */
 void pod_process_hold_output(const struct pod_process *process, bool hold);
 
+/* The size of its terminal, once it has `started`. */
+void pod_process_resize(struct pod_process *process, unsigned rows, unsigned columns);
+
 /* Sends a signal; to its whole process group if `all`. */
 void pod_process_kill(struct pod_process *process, int signal, bool all);

@@ -143,6 +143,19 @@ void pod_processes_input_sent(struct pod *pod)
     }
 }
 
+void pod_process_resize(struct pod_process *process, unsigned rows, unsigned columns)
+{
+    const struct winsize_message message = {
+        .container = process->container,
+        .process = process->id,
+        .rows = (uint16_t)rows,
+        .columns = (uint16_t)columns,
+    };
+    cleanup_free char *json = winsize_message_encode(&message);
+
+    wire_client_send(process->pod->client, CTL_WINSIZE, json, strlen(json), NULL, NULL);
+}
+
 /* SIGKILL cannot be ignored, so it is the agent that does not answer: the pod has to go as a whole. */
 static void on_unheard(void *user)
 {

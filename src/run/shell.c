@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "src/base/memory.h"
+#include "src/run/terminal.h"
 
 #define INPUT_PIECE  ((size_t)64 * 1024)
 #define OUTPUT_PIECE ((size_t)4096) /* PIPE_BUF: a pipe that is writable takes as much without blocking */
@@ -14,7 +15,10 @@
 #define PATIENCE_MS  1000 /* after SIGHUP */
 
 struct shell {
-    struct loop *loop;
+    struct shell_config config;
+    struct terminal *terminal;   /* NULL: none */
+    const char *programs[4];     /* the first that can be run is it; NULL ends them */
+    size_t program;              /* being tried */
     struct pod_process *process; /* NULL: over */
     bool started;
     bool ending;         /* nobody wants to know what it still prints */
@@ -50,6 +54,7 @@ static void shell_free(struct shell *shell)
         watch_stop(&shell->ways[i].watch);
         buffer_free(&shell->ways[i].waiting);
     }
+    terminal_give_back(shell->terminal);
     error_free(shell->problem);
     free(shell);
 }
@@ -73,8 +78,10 @@ static void leave_when_complete(struct shell *shell)
     if (shell->process || shell->ways[0].waiting.length || shell->ways[1].waiting.length)
         return;
     timer_stop(&shell->timer);
-    shell->timer = loop_after(shell->loop, 0, on_over, shell);
+    shell->timer = loop_after(shell->config.loop, 0, on_over, shell);
 }
+
+static void start(struct shell *shell);
 
 static void on_ended(void *user, const struct process_end *end, const struct error *error)
 {
@@ -82,6 +89,11 @@ static void on_ended(void *user, const struct process_end *end, const struct err
 
     shell->process = NULL;
     stop_input(shell);
+    if (error && !shell->started && !shell->ending && shell->programs[shell->program + 1]) {
+        shell->program++;
+        start(shell);
+        return;
+    }
     if (error)
         error_set(&shell->problem, error->code, "the shell: %s", error_text(error));
     else
@@ -117,7 +129,9 @@ void shell_end(struct shell *shell)
     drop_output(shell);
     if (shell->process) {
         pod_process_kill(shell->process, SIGHUP, true);
-        shell->timer = loop_after(shell->loop, PATIENCE_MS, on_impatient, shell);
+        if (shell->terminal && shell->started) /* bash may not look at the signal before the next key */
+            pod_process_input(shell->process, NULL, 0);
+        shell->timer = loop_after(shell->config.loop, PATIENCE_MS, on_impatient, shell);
     } else {
         leave_when_complete(shell);
     }
@@ -181,7 +195,7 @@ static void on_output(void *user, bool errors, const uint8_t *data, size_t lengt
         return;
     buffer_add(&way->waiting, data, length);
     if (!way->watch)
-        way->watch = loop_watch(shell->loop, way->fd, EPOLLOUT, on_writable, way, NULL);
+        way->watch = loop_watch(shell->config.loop, way->fd, EPOLLOUT, on_writable, way, NULL);
     if (!way->watch)
         write_now(way);
     else if (is_full(shell))
@@ -200,6 +214,10 @@ static void take_input(struct shell *shell)
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (length <= 0 && shell->terminal) { /* it has been closed */
+        shell_end(shell);
+        return;
+    }
     if (length <= 0) {
         shell->input_ended = true;
         stop_input(shell);
@@ -231,9 +249,9 @@ static void start_input(struct shell *shell)
     if (!shell->started || shell->input_ended || shell->ending || shell->input || shell->file ||
         pod_process_input_waiting(shell->process))
         return;
-    shell->input = loop_watch(shell->loop, STDIN_FILENO, EPOLLIN, on_readable, shell, NULL);
+    shell->input = loop_watch(shell->config.loop, STDIN_FILENO, EPOLLIN, on_readable, shell, NULL);
     if (!shell->input)
-        shell->file = loop_after(shell->loop, 0, on_file, shell);
+        shell->file = loop_after(shell->config.loop, 0, on_file, shell);
 }
 
 static void on_input_sent(void *user)
@@ -243,11 +261,23 @@ static void on_input_sent(void *user)
 
 /* ---- its start ---- */
 
+static void on_resized(void *user)
+{
+    struct shell *shell = user;
+    unsigned rows, columns;
+
+    terminal_size(&rows, &columns);
+    if (shell->started && shell->process)
+        pod_process_resize(shell->process, rows, columns);
+}
+
 static void on_started(void *user)
 {
     struct shell *shell = user;
 
     shell->started = true;
+    if (shell->terminal)
+        on_resized(shell);
     start_input(shell);
 }
 
@@ -258,10 +288,9 @@ static const struct pod_process_callbacks callbacks = {
     .ended = on_ended,
 };
 
-struct shell *shell_start(const struct shell_config *config,
-                          void (*over)(void *user, int exit_code, const struct error *error), void *user)
+static void start(struct shell *shell)
 {
-    struct shell *shell = memory_new(sizeof *shell);
+    const struct shell_config *config = &shell->config;
     struct limit_message descriptors = config->descriptors;
     struct container_message container = {
         .id = (char *)"shell",
@@ -274,17 +303,47 @@ struct shell *shell_start(const struct shell_config *config,
                 .limits = &descriptors,
                 .limit_count = 1,
                 .input = true,
+                .terminal = shell->terminal != NULL,
             },
     };
 
+    strings_add(&container.process.args, shell->programs[shell->program]);
+    shell->process = pod_run(config->pod, &container, false, &callbacks, shell);
+    strings_free(&container.process.args);
+}
+
+/* What reads commands from a pipe is always the same, and what runs the suite's scripts. */
+static void choose_programs(struct shell *shell)
+{
+    size_t count = 0;
+
+    if (shell->terminal && shell->config.program)
+        shell->programs[count++] = shell->config.program;
+    if (shell->terminal)
+        shell->programs[count++] = "bash";
+    shell->programs[count] = "/bin/sh";
+}
+
+struct shell *shell_start(const struct shell_config *config,
+                          void (*over)(void *user, int exit_code, const struct error *error), void *user)
+{
+    struct shell *shell = memory_new(sizeof *shell);
+
     *shell = (struct shell){
-        .loop = config->loop,
+        .config = *config,
         .ways = {{.shell = shell, .fd = STDOUT_FILENO}, {.shell = shell, .fd = STDERR_FILENO}},
         .over = over,
         .user = user,
     };
-    strings_add(&container.process.args, "/bin/sh");
-    shell->process = pod_run(config->pod, &container, false, &callbacks, shell);
-    strings_free(&container.process.args);
+    if (terminal_is_there()) {
+        shell->terminal = terminal_borrow(config->loop, on_resized, shell, &shell->problem);
+        if (!shell->terminal) {
+            leave_when_complete(shell);
+            return shell;
+        }
+        shell->ways[0].fd = terminal_output(shell->terminal);
+    }
+    choose_programs(shell);
+    start(shell);
     return shell;
 }

@@ -1,5 +1,6 @@
-/* A shell in a pod that reads commands from sippod's standard input; its output passes through. Neither a
- * slow reader nor a flood makes memory grow: each side waits for the other. */
+/* A shell in a pod whose standard streams are sippod's. Where those are a terminal it has one in the pod, and
+ * every key is its own; else it reads commands, and its output passes through. Neither a slow reader nor a
+ * flood makes memory grow: each side waits for the other. */
 #pragma once
 
 #include "src/run/pod.h"
@@ -9,8 +10,9 @@ struct shell;
 struct shell_config {
     struct loop *loop;
     struct pod *pod;
+    const char *program;              /* for a terminal; if it cannot be run, bash is, or sh. NULL: these */
     const char *folder;               /* it starts there */
-    struct environment_message *envs; /* stay the caller's */
+    struct environment_message *envs; /* stay the caller's, until it is over, with all that is here */
     size_t env_count;
     const struct strings *capabilities;
     struct limit_message descriptors;

@@ -39,10 +39,12 @@ struct test_run {
     struct dut *dut;
     struct script *script; /* running */
     struct parts *parts;   /* running */
-    struct shell *shell;   /* open */
-    struct timer *timer;   /* of the whole test */
-    int64_t deadline_ns;   /* its end, 0: none; while the test is held, what is left of it */
-    bool interrupted;      /* by a signal */
+    struct shell *shell;   /* open, and what it has */
+    struct environment shell_environment;
+    struct strings shell_capabilities;
+    struct timer *timer; /* of the whole test */
+    int64_t deadline_ns; /* its end, 0: none; while the test is held, what is left of it */
+    bool interrupted;    /* by a signal */
     bool hurry, dirty, pod_lost;
     bool pod_up;        /* and waits for the rendering */
     bool capture_waits; /* for the names of dns.txt, which is rendered */

@@ -1,10 +1,12 @@
 /* A shell in the pod of a test that waits, and what its user has to know of the test. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "src/base/memory.h"
 #include "src/base/words.h"
+#include "src/run/terminal.h"
 #include "src/run/test_run.h"
 
 /* ---- what is where ---- */
@@ -124,8 +126,10 @@ static void describe(const struct test_run *run)
     parts_tell(&ua, tell_ua, &text);
     buffer_addf(&text, "\nSIPp as a run starts it:\n\n");
     parts_tell(&ua, tell_command, &lines);
-    buffer_addf(&text, "\nexit, or ^D, leaves the shell%s.\n\n",
-                test_has_file(run, "after.sh") ? "; after.sh is run then" : "");
+    buffer_addf(&text, "\n");
+    if (terminal_is_there())
+        buffer_addf(&text, "exit, or ^D, leaves the shell%s.\n\n",
+                    test_has_file(run, "after.sh") ? "; after.sh is run then" : "");
     (void)fwrite(text.data, 1, text.length, stderr);
 }
 
@@ -145,11 +149,37 @@ static void choose_capabilities(const struct test_run *run, struct strings *capa
         strings_add(capabilities, "CAP_NET_RAW");
 }
 
+/* Those of scripts, and a prompt that tells where one is. Bash sets its own after that one, from files of the
+ * user's: it is asked, once, to put this one in front. */
+static void choose_environment(const struct test_run *run, struct environment *environment)
+{
+    const struct test_context *context = run->context;
+    cleanup_free char *name = text_copy(run->test->name);
+    cleanup_free char *prompt = NULL;
+    cleanup_free char *command = NULL;
+
+    for (size_t i = 0; i < context->env_count; i++)
+        environment_set(environment, context->envs[i].name, context->envs[i].value);
+    if (!terminal_is_there())
+        return;
+    for (char *p = name; *p; p++) /* shells expand a prompt */
+        if (!isalnum((unsigned char)*p) && !strchr("+,-.:=@_", *p))
+            *p = '_';
+    prompt = text_format("(sippod %s) $ ", name);
+    command =
+        text_format("[ \"$PS1\" = '%s' ] || PS1=\"(sippod %s) $PS1\"; unset PROMPT_COMMAND", prompt, name);
+    environment_set(environment, "PS1", prompt);
+    if (!variable(context->envs, context->env_count, "PROMPT_COMMAND"))
+        environment_set(environment, "PROMPT_COMMAND", command);
+}
+
 static void on_over(void *user, int exit_code, const struct error *error)
 {
     struct test_run *run = user;
 
     run->shell = NULL;
+    environment_free(&run->shell_environment);
+    strings_free(&run->shell_capabilities);
     if (error)
         log_line(run->log, LOG_LEVEL_ERROR, "%s", error_text(error));
     else
@@ -161,14 +191,12 @@ void test_run_shell(struct test_run *run, void (*left)(void *user, int exit_code
                     void *user)
 {
     const struct test_context *context = run->context;
-    cleanup_strings struct strings capabilities = {0};
     struct shell_config config = {
         .loop = context->host->loop,
         .pod = run->pod,
+        .program = variable(context->envs, context->env_count, "SHELL"),
         .folder = run->folder.path,
-        .envs = context->envs,
-        .env_count = context->env_count,
-        .capabilities = &capabilities,
+        .capabilities = &run->shell_capabilities,
         .descriptors =
             {
                 .type = (char *)"nofile",
@@ -179,7 +207,10 @@ void test_run_shell(struct test_run *run, void (*left)(void *user, int exit_code
 
     run->left = left;
     run->left_user = user;
-    choose_capabilities(run, &capabilities);
+    choose_capabilities(run, &run->shell_capabilities);
+    choose_environment(run, &run->shell_environment);
+    config.envs = run->shell_environment.list;
+    config.env_count = run->shell_environment.count;
     if (context->progress->level > PROGRESS_QUIET)
         describe(run);
     log_line(run->log, LOG_LEVEL_INFO, "a shell is opened");

@@ -5,14 +5,26 @@ import re
 import shlex
 import signal
 import subprocess
+import termios
 from pathlib import Path
 
 import harness
 import host
 import suites
 from harness import Case, for_each_user
+from screen import Screen
 
 NAMES = "www.example.com A {{ua0.host}}\n"
+
+
+def size_at_rest(pid):
+    """KiB of memory of a process, once it reads no more: False while it does."""
+    def read():
+        return re.search(r"rchar: (\d+)", Path(f"/proc/{pid}/io").read_text())[1]
+    before = read()
+    if host.wait_until(lambda: read() != before, 0.3):
+        return False
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
 
 
 class ShellCase(Case):
@@ -132,19 +144,10 @@ class Commands(ShellCase):
         running.popen.stdin.write("touch begun; yes\n")
         running.popen.stdin.flush()
         self.wait_for("sippod-shell/one/*/begun", running)
-        size = host.wait_until(lambda: self.size_at_rest(running.pid), 20)
+        size = host.wait_until(lambda: size_at_rest(running.pid), 20)
         self.assertLess(size, 16 * 1024)
         running.signal(signal.SIGTERM)
         self.assertExit(running.wait(10), 143)
-
-    def size_at_rest(self, pid):
-        """KiB of memory, once no more is read: False while it is."""
-        def read():
-            return re.search(r"rchar: (\d+)", Path(f"/proc/{pid}/io").read_text())[1]
-        before = read()
-        if host.wait_until(lambda: read() != before, 0.3):
-            return False
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
 
 
 @for_each_user
@@ -242,6 +245,185 @@ class Choice(ShellCase):
         self.write(files={**suites.CALL, "uac_ua1.xml": suites.uac(after=play)})
         run = self.commands("grep CapEff /proc/self/status\n")
         self.assertEqual(run.out.split(), ["CapEff:", "0000000000002000"])
+
+
+class ScreenCase(ShellCase):
+    prompt = r"\(sippod one\) "
+
+    def sit_down(self, *words, screen=None, shell="/bin/bash", files=None, **options):
+        """In front of a shell."""
+        self.write(files=files, after="touch after\n")
+        screen = screen or Screen(self)
+        screen.start(self.program, "shell", *words, "suite/one", env={"SHELL": shell}, **options)
+        screen.wait_for(self.prompt)
+        return screen
+
+    def run_line(self, screen, line, expression):
+        """Types a command; what it prints. (What is typed is shown, too, hence the quotes in some of them.)"""
+        screen.type(line + "\r")
+        match = screen.wait_for(expression)
+        screen.wait_for(self.prompt)
+        return match
+
+    def assertLeft(self, screen, code, after=True):
+        self.assertEqual(screen.wait(), code, screen.shown)
+        self.assertEqual(screen.settings(), screen.before, "the terminal is not as it was")
+        self.assertEqual((self.the_folder() / "after").exists(), after, screen.shown)
+
+
+@for_each_user
+class OnTerminal(ScreenCase):
+    def test_terminal(self):
+        screen = self.sit_down()
+        self.assertTrue(screen.is_raw())
+        self.run_line(screen, "tty", r"[\r\n]/dev/pts/\d+\r\n")
+        self.run_line(screen, "echo $TERM' is my 'terminal", "xterm is my terminal\r\n")
+        self.run_line(screen, "stty size", r"[\r\n]24 80\r\n")
+        screen.resize(50, 133)
+        self.run_line(screen, "stty size", r"[\r\n]50 133\r\n")
+        self.run_line(screen, "pwd", rf"[\r\n]{re.escape(str(self.the_folder_now()))}\r\n")
+        self.run_line(screen, "ip -brief -4 address", r"198\.18\.1\.0/32 198\.18\.1\.1/32")
+        self.run_line(screen, "printf '\\033[?1049h'; stty raw -echo; stty sane; echo still' 'here", "still here")
+        screen.type("exit 3\r")
+        self.assertLeft(screen, 3)
+        self.assertIn(f"the run folder is kept: {self.the_folder()}\r\n", screen.shown)
+
+    def the_folder_now(self):
+        return self.wait_for("sippod-shell/one/*/sipplauncher.log").parent
+
+    def test_keys_are_the_shells(self):
+        screen = self.sit_down()
+        self.sleep(screen)
+        screen.type("\x03")
+        screen.wait_for(self.prompt)
+        self.run_line(screen, "echo code $?", "code 130")
+        self.sleep(screen)
+        screen.type("\x1a")
+        screen.wait_for("Stopped")
+        self.run_line(screen, "jobs", "Stopped.*sleep 600")
+        screen.type("fg\r")
+        self.assertTrue(host.wait_until(lambda: host.find("sleep", screen.running.pid)[0].state == "S"))
+        screen.type("\x03")
+        screen.wait_for(self.prompt)
+        screen.type("true\r\x04")
+        self.assertLeft(screen, 0)
+
+    def sleep(self, screen):
+        screen.type("sleep 600\r")
+        self.assertTrue(host.wait_until(lambda: host.find("sleep", screen.running.pid)))
+
+    def test_signals_are_sippods(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number):
+                harness.remove_tree(self.folder / "suite")
+                screen = self.sit_down()
+                screen.running.signal(number)
+                self.assertLeft(screen, 128 + number)
+
+    def test_crash(self):
+        """Nothing is rolled back then, but the terminal is."""
+        screen = self.sit_down()
+        screen.running.signal(signal.SIGSEGV)
+        self.assertEqual(screen.wait(), -signal.SIGSEGV)
+        self.assertEqual(screen.settings(), screen.before)
+
+    def test_pod_that_is_killed(self):
+        screen = self.sit_down()
+        agent = next(process for process in host.descendants(screen.running.pid) if process.name == "sippod-agent")
+        os.kill(agent.pid, signal.SIGKILL)
+        self.assertLeft(screen, 1, after=False)
+        self.assertIn("sippod: the shell: the agent has ended\r\n", screen.shown)
+
+    def test_closed_terminal(self):
+        screen = self.sit_down()
+        folder = self.the_folder_now()
+        screen.close()
+        self.assertEqual(screen.running.wait(10).code, 128 + signal.SIGHUP)
+        self.assertTrue((folder / "after").exists(), "after.sh was not run")
+
+    def test_closed_terminal_without_a_signal(self):
+        """As under nohup: the shell is told, and ends."""
+        self.write(after="touch after\n")
+        screen = Screen(self)
+        screen.start("sh", "-c", "trap '' HUP; exec \"$@\"", "sh", self.program, "shell", "suite/one", env={"SHELL": "/bin/bash"})
+        screen.wait_for(self.prompt)
+        screen.close()
+        self.assertNotEqual(screen.running.wait(10).code, 0)
+        self.assertTrue((self.the_folder() / "after").exists(), "after.sh was not run")
+
+    def test_stopped(self):
+        """Whoever has the terminal meanwhile may set it otherwise."""
+        screen = self.sit_down()
+        screen.running.signal(signal.SIGSTOP)
+        host.wait_until(lambda: host.Process(screen.running.pid).state == "T")
+        termios.tcsetattr(screen.slave, termios.TCSANOW, screen.before)
+        screen.running.signal(signal.SIGCONT)
+        self.assertTrue(host.wait_until(screen.is_raw), "the terminal is not raw again")
+        self.run_line(screen, "echo go' 'on", "go on")
+        screen.type("exit\r")
+        self.assertLeft(screen, 0)
+
+    def test_large_paste(self):
+        screen = self.sit_down()
+        count = 1 << 17
+        screen.type("stty -echo; echo go' 'on; cat >pasted\r")
+        screen.wait_for("go on")
+        screen.type("".join(f"{number:07}\r" for number in range(count)) + "\x04")
+        screen.wait_for(self.prompt)
+        pasted = (self.the_folder_now() / "pasted").read_text().split()
+        self.assertEqual(pasted, [f"{number:07}" for number in range(count)])
+        screen.type("exit\r")
+        self.assertLeft(screen, 0)
+
+    def test_flood(self):
+        """Somebody reads slowly, then not at all, and ends it."""
+        screen = self.sit_down()
+        screen.type("yes flood\r")
+        screen.wait_for("flood\r\nflood\r\nflood")
+        size = host.wait_until(lambda: size_at_rest(screen.running.pid), 20)
+        self.assertLess(size, 16 * 1024)
+        screen.type("\x03")
+        screen.wait_for(self.prompt)
+        self.run_line(screen, "echo go' 'on", "go on")
+        screen.type("yes flood\r")
+        screen.wait_for("flood\r\nflood\r\nflood")
+        host.wait_until(lambda: size_at_rest(screen.running.pid), 20)
+        screen.running.signal(signal.SIGTERM)
+        self.assertLeft(screen, 143)
+
+    def test_other_shells(self):
+        self.write()
+        for shell, expression in (("/bin/sh", r"\$ "), ("/no/such/shell", self.prompt), ("", self.prompt)):
+            with self.subTest(shell):
+                screen = Screen(self)
+                screen.start(self.program, "shell", "suite/one", env={"SHELL": shell})
+                screen.wait_for(expression)
+                screen.type("exit 4\r")
+                self.assertEqual(screen.wait(), 4)
+
+    def test_names_that_a_prompt_expands(self):
+        name = "$(touch made)`touch made`\\w"
+        self.write(name)
+        screen = Screen(self)
+        screen.start(self.program, "shell", f"suite/{name}", env={"SHELL": "/bin/bash"})
+        screen.wait_for(r"\(sippod __touch_made__touch_made__w\) ")
+        screen.type("ls\r")
+        screen.wait_for("sipplauncher.log")
+        self.assertNotIn(" made", screen.shown)
+        screen.type("exit\r")
+        self.assertEqual(screen.wait(), 0)
+
+    def test_output_that_is_no_terminal(self):
+        """Keys come from the terminal, and what they bring forth goes where it was sent."""
+        self.write()
+        screen = Screen(self)
+        with open(self.folder / "out", "w", encoding="ascii") as out:
+            screen.start(self.program, "shell", "suite/one", env={"SHELL": "/bin/bash"}, stdout=out)
+            self.assertTrue(host.wait_until(lambda: "(sippod one)" in (self.folder / "out").read_text(), 10))
+            screen.type("echo writ'ten'\rexit\r")
+            self.assertEqual(screen.wait(), 0)
+        self.assertIn("\nwritten", (self.folder / "out").read_text())
+        self.assertEqual(screen.settings(), screen.before)
 
 
 if __name__ == "__main__":
