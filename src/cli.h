@@ -16,5 +16,6 @@ int command_sipplauncher_main(int argc, char **argv); /* `run` with the old name
 int command_doctor_main(int argc, char **argv);
 int command_exec_main(int argc, char **argv);
 int command_shell_main(int argc, char **argv);
+int command_agent_main(int argc, char **argv);
 int command_cleanup_main(int argc, char **argv);
 int command_new_main(int argc, char **argv);

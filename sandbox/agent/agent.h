@@ -46,6 +46,7 @@ struct agent {
     struct sockdiag *sockdiag;  /* opened when first needed */
     struct timer *listen_timer; /* runs while somebody waits for a bound socket */
     uint64_t grantable;         /* capabilities that processes may be given */
+    int stage;                  /* to sippod, while the pod is set up, -1: none */
     int child_signal;           /* signalfd for SIGCHLD */
     bool events;                /* the client wants PROCESSASYNCEVENT */
     bool input_full;            /* too much input waits for a process: none is read */

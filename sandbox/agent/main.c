@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sandbox/agent/agent.h"
@@ -25,6 +26,7 @@
 #define CTL_FD    3
 #define IO_FD     4
 #define FILTER_FD 5 /* with --filter: the system call filter, compiled by sippod for all its pods */
+#define STAGE_FD  6 /* with --stage: a socket to sippod, whose the channels then are not */
 
 /* After the set-up: the network on request, the hostname, and what may be passed on to a process of the pod.
  */
@@ -44,7 +46,8 @@ const char *__asan_default_options(void)
 
 struct options {
     struct mounts_plan plan;
-    bool compiled_filter, events;
+    bool compiled_filter, events, stage;
+    uint64_t grantable;
 };
 
 static int parse_arguments(int argc, char **argv, struct options *options, struct error **ret)
@@ -56,6 +59,8 @@ static int parse_arguments(int argc, char **argv, struct options *options, struc
         {.name = "own-dns", .has_arg = no_argument, .val = 'd'},
         {.name = "events", .has_arg = no_argument, .val = 'e'},
         {.name = "filter", .has_arg = no_argument, .val = 'c'},
+        {.name = "grant", .has_arg = required_argument, .val = 'g'},
+        {.name = "stage", .has_arg = no_argument, .val = 's'},
         {0},
     };
     int option, mode;
@@ -82,6 +87,12 @@ static int parse_arguments(int argc, char **argv, struct options *options, struc
             break;
         case 'e':
             options->events = true;
+            break;
+        case 'g': /* nothing but what is named from now on */
+            options->grantable = *optarg ? options->grantable | (capability_by_name(optarg) & GRANTABLE) : 0;
+            break;
+        case 's':
+            options->stage = true;
             break;
         default:
             return error_set(ret, ERROR_INPUT, "unknown option");
@@ -158,9 +169,23 @@ static const struct channels_callbacks channels = {
     .drained = output_drained,
 };
 
+static int start(struct agent *agent, const struct options *options, struct error **ret)
+{
+    agent->events = options->events;
+    agent->grantable = options->grantable;
+    if (options->stage)
+        agent->stage = STAGE_FD;
+    if (process_die_with_parent(options->stage ? STAGE_FD : CTL_FD, ret) < 0 ||
+        watch_children(agent, ret) < 0 || set_up_pod(agent, options, ret) < 0)
+        return -1;
+    close_fd(&agent->stage);
+    agent_send(agent, CTL_READY, NULL, 0);
+    return 0;
+}
+
 static int run(struct agent *agent, int argc, char **argv, struct error **ret)
 {
-    struct options options = {0};
+    struct options options = {.grantable = GRANTABLE};
     int result;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a process may close its standard input at any time */
@@ -169,34 +194,34 @@ static int run(struct agent *agent, int argc, char **argv, struct error **ret)
         return error_sys(ret, ERROR_FAILED, errno, "prctl");
     if (!(agent->loop = loop_new(ret)) || channels_open(agent, CTL_FD, IO_FD, &channels, ret) < 0)
         return -1;
-    result = process_die_with_parent(CTL_FD, ret) < 0 || parse_arguments(argc, argv, &options, ret) < 0 ||
-                     watch_children(agent, ret) < 0
-                 ? -1
-                 : 0;
-    agent->events = options.events;
-    if (result == 0)
-        result = set_up_pod(agent, &options, ret);
+    result = parse_arguments(argc, argv, &options, ret) < 0 ? -1 : start(agent, &options, ret);
     strings_free(&options.plan.writable);
     strings_free(&options.plan.readable);
-    if (result < 0)
-        return -1;
-    agent->grantable = GRANTABLE;
-    agent_send(agent, CTL_READY, NULL, 0);
-    return loop_run(agent->loop, ret);
+    return result < 0 ? -1 : loop_run(agent->loop, ret);
+}
+
+/* The client is told as the last thing on the channel, sippod on the stage; without either it goes to
+ * standard error. */
+static void tell_failure(struct agent *agent, const struct error *error)
+{
+    cleanup_free char *text = text_format("%d %s", error->sys, error_text(error));
+
+    if (agent->stage >= 0)
+        (void)send(agent->stage, text, strlen(text), MSG_NOSIGNAL);
+    if (agent->ctl)
+        agent_send(agent, CTL_ERROR, error_text(error), strlen(error_text(error)));
+    else
+        fprintf(stderr, "sippod-agent: %s\n", error_text(error));
 }
 
 int main(int argc, char **argv)
 {
-    struct agent agent = {0};
+    struct agent agent = {.stage = -1};
     cleanup_error struct error *error = NULL;
 
     if (run(&agent, argc, argv, &error) < 0) {
-        /* The client is told as the last thing on the channel; who has none reads it on standard error. */
-        if (agent.ctl)
-            agent_send(&agent, CTL_ERROR, error_text(error), strlen(error_text(error)));
-        else
-            fprintf(stderr, "sippod-agent: %s\n", error_text(error));
-        agent.exit_code = error ? (int)error->code : 1;
+        tell_failure(&agent, error);
+        agent.exit_code = (int)error->code;
     }
     channels_close(&agent);
     loop_free(agent.loop);

@@ -3,9 +3,15 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define MOST_FDS 4 /* room to notice, and close, descriptors that nobody asked for */
+#include "src/base/memory.h"
+#include "src/base/text.h"
+
+#define WAITING  16 /* connections that may wait to be accepted */
+#define MOST_FDS 4  /* room to notice, and close, descriptors that nobody asked for */
 
 int socket_pair(int type, int ret_ends[2], struct error **ret)
 {
@@ -96,4 +102,68 @@ ssize_t socket_receive(int socket, void *data, size_t size, int *ret_fd)
     if (ret_fd)
         *ret_fd = fd;
     return received;
+}
+
+/* ---- sockets in the file system ---- */
+
+/* An errno: why nothing can be bound there; 0 if it can, now that a dead socket is removed. */
+static int make_room(const struct sockaddr_un *address)
+{
+    cleanup_fd int probe = -1;
+    struct stat status;
+
+    if (lstat(address->sun_path, &status) < 0)
+        return errno == ENOENT ? 0 : errno;
+    if (!S_ISSOCK(status.st_mode))
+        return EEXIST;
+    /* Of another type, so that whoever listens there does not take it for a client. */
+    probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return errno;
+    if (connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 || errno != ECONNREFUSED)
+        return EADDRINUSE;
+    return unlink(address->sun_path) < 0 ? errno : 0;
+}
+
+/* The mode of the socket becomes that of its file, so that there is no moment in which others may connect. */
+static int bind_and_listen(int socket, const struct sockaddr_un *address, struct stat *ret_status)
+{
+    const struct sockaddr *generic = (const struct sockaddr *)address;
+
+    if (fchmod(socket, 0600) < 0 || bind(socket, generic, sizeof *address) < 0)
+        return errno;
+    return listen(socket, WAITING) < 0 || lstat(address->sun_path, ret_status) < 0 ? errno : 0;
+}
+
+int socket_listen(const char *path, struct socket_file *ret_file, struct error **ret)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    cleanup_fd int listener = -1;
+    struct stat status;
+    int wrong = 0;
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_sys(ret, ERROR_INPUT, ENAMETOOLONG, "cannot listen at %s", path);
+    memcpy(address.sun_path, path, strlen(path));
+    wrong = make_room(&address);
+    if (!wrong && (listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+        wrong = errno;
+    if (!wrong)
+        wrong = bind_and_listen(listener, &address, &status);
+    if (wrong)
+        return error_sys(ret, ERROR_INPUT, wrong, "cannot listen at %s", path);
+    *ret_file =
+        (struct socket_file){.path = text_copy(path), .device = status.st_dev, .inode = status.st_ino};
+    return steal_fd(&listener);
+}
+
+void socket_file_remove(struct socket_file *file)
+{
+    struct stat status;
+
+    if (file->path && lstat(file->path, &status) == 0 && status.st_dev == file->device &&
+        status.st_ino == file->inode)
+        (void)unlink(file->path);
+    free(file->path);
+    *file = (struct socket_file){0};
 }

@@ -1,12 +1,9 @@
-#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "src/base/file.h"
-#include "src/base/memory.h"
+#include "src/base/error.h"
 #include "src/cli.h"
+#include "src/commands/pod_options.h"
 #include "src/run/exec.h"
-#include "src/run/script_capabilities.h"
 
 static const char usage[] =
     "Usage: sippod exec [OPTIONS] [--] COMMAND [ARGUMENT...]\n"
@@ -25,66 +22,14 @@ static const char usage[] =
     "Exit codes: the command's; 128+N if signal N ended it; 127 if it cannot be run; 2 wrong usage;\n"
     "3 this host cannot run a pod.\n";
 
-enum { OPTION_PCAP = 256, OPTION_FS, OPTION_WRITABLE, OPTION_CAPS };
+enum { OPTION_PCAP = 256 };
 
 static const struct option options[] = {
     {.name = "pcap", .has_arg = required_argument, .val = OPTION_PCAP},
-    {.name = "fs", .has_arg = required_argument, .val = OPTION_FS},
-    {.name = "writable", .has_arg = required_argument, .val = OPTION_WRITABLE},
-    {.name = "script-caps", .has_arg = required_argument, .val = OPTION_CAPS},
+    POD_OPTIONS,
     {.name = "help", .has_arg = no_argument, .val = 'h'},
     {0},
 };
-
-static int wrong(const char *option, const char *value, const char *what)
-{
-    fprintf(stderr, "sippod: --%s %s: %s\n", option, value, what);
-    return ERROR_INPUT;
-}
-
-static int set_capabilities(const char *list, struct strings *capabilities)
-{
-    cleanup_error struct error *error = NULL;
-
-    return script_capabilities_parse(list, capabilities, &error) < 0
-               ? wrong("script-caps", list, error_text(error))
-               : 0;
-}
-
-static int add_writable(const char *path, struct strings *writable)
-{
-    cleanup_error struct error *error = NULL;
-    cleanup_free char *absolute = file_absolute(path, &error);
-
-    if (!absolute)
-        return wrong("writable", path, error_text(error));
-    strings_add(writable, absolute);
-    return 0;
-}
-
-static int take_option(int option, const char *value, struct exec_options *exec)
-{
-    int mode;
-
-    switch (option) {
-    case OPTION_PCAP:
-        exec->pcap = value;
-        return 0;
-    case OPTION_FS:
-        mode = mounts_mode_by_name(value);
-        if (mode < 0)
-            return wrong("fs", value, "it can be throwaway, readonly or host");
-        exec->mounts = (enum mounts_mode)mode;
-        return 0;
-    case OPTION_WRITABLE:
-        return add_writable(value, &exec->writable);
-    case OPTION_CAPS:
-        return set_capabilities(value, &exec->capabilities);
-    default:
-        fputs("sippod: sippod exec --help lists the options\n", stderr);
-        return ERROR_INPUT;
-    }
-}
 
 static int parse_and_run(int argc, char **argv, struct exec_options *exec)
 {
@@ -96,7 +41,10 @@ static int parse_and_run(int argc, char **argv, struct exec_options *exec)
             fputs(usage, stdout);
             return 0;
         }
-        code = take_option(option, optarg, exec);
+        if (option == OPTION_PCAP)
+            exec->pcap = optarg;
+        else
+            code = pod_option_take(option, optarg, &exec->pod, "exec");
     }
     if (code)
         return code;
@@ -115,7 +63,6 @@ int command_exec_main(int argc, char **argv)
     int code = parse_and_run(argc, argv, &exec);
 
     strings_free(&exec.command);
-    strings_free(&exec.writable);
-    strings_free(&exec.capabilities);
+    pod_choice_free(&exec.pod);
     return code;
 }

@@ -112,7 +112,7 @@ static void run_command(struct exec *exec)
         .process =
             {
                 .args = exec->options->command,
-                .capabilities = exec->options->capabilities,
+                .capabilities = exec->options->pod.capabilities,
                 .workdir = exec->folder,
                 .envs = exec->environment.list,
                 .env_count = exec->environment.count,
@@ -214,7 +214,7 @@ static void undo_pod(void *user)
 
 static int start_pod(struct exec *exec, struct error **ret)
 {
-    struct mounts_plan mounts = {.mode = exec->options->mounts, .writable = exec->options->writable};
+    struct mounts_plan mounts = {.mode = exec->options->pod.mounts, .writable = exec->options->pod.writable};
     struct pod_config config = {.mounts = &mounts};
 
     memcpy(config.run_id, exec->run_id, sizeof config.run_id);

@@ -3,14 +3,11 @@
 
 #include <stdint.h>
 
-#include "sandbox/mounts.h"
-#include "src/base/text.h"
+#include "src/run/pod_choice.h"
 
 struct exec_options {
-    struct strings command;      /* at least one */
-    struct strings writable;     /* paths that stay writable */
-    struct strings capabilities; /* "CAP_NET_ADMIN" …, in the pod */
-    enum mounts_mode mounts;
+    struct strings command; /* at least one */
+    struct pod_choice pod;
     const char *pcap; /* file for the capture, NULL: none */
 };
 

@@ -80,10 +80,11 @@ static void on_failed(void *user, const struct error *error)
 
 static void finish(struct pod *pod);
 
-static void on_ended(void *user)
+static void on_ended(void *user, const struct process_end *how)
 {
     struct pod *pod = user;
 
+    (void)how;
     pod->ended = true;
     if (pod->stopping) /* else its last words are still in the channel, whose end tells the rest */
         finish(pod);

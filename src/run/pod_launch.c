@@ -22,7 +22,8 @@
      CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE))
 
 /* The first process talks over a socket of its own, the stage, until it becomes the agent; a failure on the
- * way comes as a sentence on it. */
+ * way comes as a sentence on it. An agent whose channels are a guest's has it until it is READY: to tell
+ * failures, and to know that sippod is there. */
 #define STAGE_GO         "go"
 #define STAGE_NAMESPACES "namespaces"
 
@@ -41,9 +42,17 @@ struct pod_launch {
 
 struct first {
     int agent, filter, ctl, io, stage;
-    bool scatter;
+    bool scatter, guest;
     char **arguments;
 };
+
+/* False: sippod has gone. */
+static bool wait_for_go(const struct first *first)
+{
+    char go[sizeof STAGE_GO];
+
+    return recv(first->stage, go, sizeof go, 0) > 0;
+}
 
 static void fail_stage(const struct first *first, const struct error *error)
 {
@@ -59,7 +68,6 @@ static void first_process(const struct first *given)
 {
     char *environment[] = {NULL};
     struct error *error = NULL;
-    char go[sizeof STAGE_GO];
     struct first first = {
         .arguments = given->arguments, .ctl = 3, .io = 4, .filter = 5, .stage = 6, .agent = 7};
 
@@ -67,30 +75,43 @@ static void first_process(const struct first *given)
     process_reset_signals();
     if (process_keep_only((const int[]){given->ctl, given->io, given->filter, given->stage, given->agent},
                           5) < 0 ||
-        recv(first.stage, go, sizeof go, 0) <= 0)
-        _exit(127); /* sippod has gone */
+        !wait_for_go(&first))
+        _exit(127);
     if (namespaces_unshare_pod(&error) < 0)
         fail_stage(&first, error);
     if (given->scatter)
         namespaces_scatter_pids();
-    if (socket_send(first.stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0)
+    if (socket_send(first.stage, STAGE_NAMESPACES, strlen(STAGE_NAMESPACES), -1) < 0 || chdir("/") < 0 ||
+        (given->guest && !wait_for_go(&first)))
         _exit(127);
     if (process_standard_streams(-1, STDERR_FILENO, &error) < 0 ||
         capabilities_hand_on(AGENT_CAPABILITIES, &error) < 0)
         fail_stage(&first, error);
-    process_exec(first.agent, first.arguments, environment, (const int[]){first.ctl, first.io, first.filter},
-                 3);
+    process_exec(first.agent, first.arguments, environment,
+                 (const int[]){first.ctl, first.io, first.filter, first.stage}, given->guest ? 4 : 3);
     error_sys(&error, ERROR_HOST, errno, "cannot run sippod-agent");
     fail_stage(&first, error);
 }
 
-static void agent_arguments(const struct mounts_plan *plan, struct strings *arguments)
+static void guest_arguments(const struct pod_guest *guest, struct strings *arguments)
+{
+    strings_add(arguments, "--stage");
+    strings_add(arguments, "--grant=");
+    for (size_t i = 0; i < guest->capabilities->count; i++)
+        strings_addf(arguments, "--grant=%s", guest->capabilities->list[i]);
+}
+
+static void agent_arguments(const struct pod_launch_config *config, struct strings *arguments)
 {
     static const char *const modes[] = {"throwaway", "readonly", "host"};
+    const struct mounts_plan *plan = config->mounts;
 
     strings_add(arguments, "sippod-agent");
     strings_add(arguments, "--filter");
-    strings_add(arguments, "--events");
+    if (!config->guest || config->guest->events)
+        strings_add(arguments, "--events");
+    if (config->guest)
+        guest_arguments(config->guest, arguments);
     strings_addf(arguments, "--fs=%s", modes[plan->mode]);
     if (plan->own_dns)
         strings_add(arguments, "--own-dns");
@@ -125,35 +146,39 @@ static void take_failure(const char *text, size_t length, struct error **ret)
     (*ret)->sys = (int)sys;
 }
 
-static void on_stage(void *user, uint32_t events)
+/* Reads one message. False if there is none. Of one that ends only failures count. */
+static bool take_message(struct pod_launch *launch, bool ends)
 {
-    struct pod_launch *launch = user;
     cleanup_error struct error *error = NULL;
     char text[512];
     ssize_t length = recv(launch->stage, text, sizeof text, MSG_DONTWAIT);
 
-    (void)events;
     if (length < 0 && errno == EAGAIN)
-        return;
+        return false;
     if (length <= 0) { /* it has become the agent, which has channels of its own */
         watch_stop(&launch->stage_watch);
         close_fd(&launch->stage);
-        return;
+        return false;
     }
     if ((size_t)length != strlen(STAGE_NAMESPACES) || memcmp(text, STAGE_NAMESPACES, (size_t)length) != 0)
         take_failure(text, (size_t)length, &error);
-    else
-        (void)open_namespaces(launch, &error);
+    else if (!ends && open_namespaces(launch, &error) == 0)
+        launch->callbacks->namespaces(launch->user);
     if (error)
         launch->callbacks->failed(launch->user, error);
-    else
-        launch->callbacks->namespaces(launch->user);
+    return true;
+}
+
+static void on_stage(void *user, uint32_t events)
+{
+    (void)events;
+    (void)take_message(user, false);
 }
 
 void pod_launch_listen(struct pod_launch *launch)
 {
-    if (launch->stage >= 0)
-        on_stage(launch, 0);
+    while (launch->stage >= 0 && take_message(launch, true))
+        ;
 }
 
 static void on_ended(void *user, uint32_t events)
@@ -166,7 +191,8 @@ static void on_ended(void *user, uint32_t events)
         return;
     watch_stop(&launch->end_watch);
     close_fd(&launch->pidfd);
-    launch->callbacks->ended(launch->user);
+    pod_launch_listen(launch); /* its last words come first */
+    launch->callbacks->ended(launch->user, &end);
 }
 
 /* ---- starting ---- */
@@ -182,9 +208,10 @@ static int fork_first(struct pod_launch *launch, const struct pod_launch_config 
         .io = io,
         .stage = stage,
         .scatter = config->scatter,
+        .guest = config->guest != NULL,
     };
 
-    agent_arguments(config->mounts, &arguments);
+    agent_arguments(config, &arguments);
     first.arguments = arguments.list;
     launch->pid = process_fork(namespaces_pod_clone_flags(), &launch->pidfd, ret);
     if (launch->pid == 0)
@@ -192,21 +219,34 @@ static int fork_first(struct pod_launch *launch, const struct pod_launch_config 
     return launch->pid < 0 ? -1 : 0;
 }
 
+static int fork_with_stage(struct pod_launch *launch, const struct pod_launch_config *config, int ctl, int io,
+                           struct error **ret)
+{
+    int stage[2];
+    int result;
+
+    if (socket_pair(SOCK_SEQPACKET, stage, ret) < 0)
+        return -1;
+    result = fork_first(launch, config, ctl, io, stage[1], ret);
+    close(stage[1]);
+    launch->stage = stage[0];
+    return result;
+}
+
 static int fork_with_channels(struct pod_launch *launch, const struct pod_launch_config *config,
                               struct error **ret)
 {
-    int ctl[2] = {-1, -1}, io[2] = {-1, -1}, stage[2] = {-1, -1};
+    int ctl[2] = {-1, -1}, io[2] = {-1, -1};
     int result = -1;
 
-    if (socket_pair(SOCK_STREAM, ctl, ret) == 0 && socket_pair(SOCK_STREAM, io, ret) == 0 &&
-        socket_pair(SOCK_SEQPACKET, stage, ret) == 0)
-        result = fork_first(launch, config, ctl[1], io[1], stage[1], ret);
+    if (config->guest)
+        return fork_with_stage(launch, config, config->guest->ctl, config->guest->io, ret);
+    if (socket_pair(SOCK_STREAM, ctl, ret) == 0 && socket_pair(SOCK_STREAM, io, ret) == 0)
+        result = fork_with_stage(launch, config, ctl[1], io[1], ret);
     close_fd(&ctl[1]);
     close_fd(&io[1]);
-    close_fd(&stage[1]);
     launch->ctl = ctl[0];
     launch->io = io[0];
-    launch->stage = stage[0];
     return result;
 }
 
@@ -222,6 +262,13 @@ static int launch_all(struct pod_launch *launch, const struct pod_launch_config 
     if (socket_send(launch->stage, STAGE_GO, strlen(STAGE_GO), -1) < 0)
         return error_sys(ret, ERROR_FAILED, errno, "the pod's first process has ended");
     return 0;
+}
+
+/* If it has ended meanwhile, that is told anyway. */
+void pod_launch_go_on(struct pod_launch *launch)
+{
+    if (launch->stage >= 0)
+        (void)socket_send(launch->stage, STAGE_GO, strlen(STAGE_GO), -1);
 }
 
 struct pod_launch *pod_launch_start(struct host *host, const struct pod_launch_config *config,
