@@ -142,6 +142,9 @@ static int check(const struct run_options *run, struct error **ret)
         return -1;
     if (run->info_file && access(run->info_file, R_OK) < 0)
         return error_set(ret, ERROR_INPUT, "--sipp-info-file %s: it cannot be read", run->info_file);
+    if (run->pause_on_fail && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+        return error_set(ret, ERROR_INPUT,
+                         "--pause-on-fail: it takes a terminal, as standard input and output");
     return check_tls(run, ret) < 0 || check_sets(&run->sets, ret) < 0 ? -1 : 0;
 }
 

@@ -26,6 +26,8 @@ static void interrupt(struct run *run, const char *why)
         groups_interrupt(run->groups, why);
     if (run->visit)
         visit_interrupt(run->visit, why);
+    if (run->pauses)
+        pauses_stop(run->pauses);
 }
 
 static void hurry(struct run *run)
@@ -158,6 +160,8 @@ static void on_global_lost(void *user, const char *why)
         groups_fail(run->groups, text);
     if (run->visit)
         visit_fail(run->visit, text);
+    if (run->pauses)
+        pauses_stop(run->pauses);
 }
 
 static void on_global_ended(void *user, struct test_result *result)
@@ -320,6 +324,7 @@ static void run_free(struct run *run)
     strings_free(&run->mounts.readable);
     strings_free(&run->mounts.writable);
     authority_free(run->authority);
+    pauses_free(run->pauses);
     free(run->keylog);
     log_close(run->log);
     results_folder_close(&run->folder);

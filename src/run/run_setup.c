@@ -194,6 +194,7 @@ static void plan_context(struct run *run, const struct rlimit *descriptors)
         .script_capabilities = &run->options->script_capabilities,
         .verbose = run->options->progress == PROGRESS_VERBOSE,
         .timeout_s = run->options->timeout_s,
+        .pauses = run->pauses,
     };
     plan_global(run);
 }
@@ -222,6 +223,8 @@ int run_setup(struct run *run, char **ret_sipp, struct error **ret)
     plan_mounts(run);
     if (plan_named_mounts(run, ret) < 0 || run_setup_tls(run, ret) < 0 || open_log(run, ret) < 0)
         return -1;
+    if (run->options->pause_on_fail)
+        run->pauses = pauses_new();
     plan_context(run, &descriptors);
     plan_results(run);
     if (results_folder_open(run->options->results, &run->folder, ret) < 0)

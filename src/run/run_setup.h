@@ -4,6 +4,7 @@
 #include "src/run/environment.h"
 #include "src/run/global.h"
 #include "src/run/groups.h"
+#include "src/run/pauses.h"
 #include "src/run/run.h"
 #include "src/run/schedule.h"
 #include "src/run/signals.h"
@@ -32,6 +33,7 @@ struct run {
     struct schedule *schedule; /* one of these three while tests run */
     struct groups *groups;
     struct visit *visit;
+    struct pauses *pauses;       /* NULL: a test that fails does not pause */
     int visit_code;              /* what came of it, as an exit code */
     struct authority *authority; /* of the UAs' certificates, NULL: no test talks TLS */
     char *keylog;                /* the library that SIPp logs session keys with, NULL: it does not */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "src/base/memory.h"
+#include "src/run/pauses.h"
 
 /* ---- states ---- */
 
@@ -165,15 +166,27 @@ const char *test_dut(const struct test_run *run)
     return run->context->dut ? run->context->dut : suite_dut_host(run->context->suite, run->test);
 }
 
+void test_run_go_on(struct test_run *run)
+{
+    run->held = run->callbacks->ran != NULL;
+    if (run->held)
+        run->callbacks->ran(run->user);
+    else
+        clean(run);
+}
+
 /* The test has come to SUCCESS or FAIL. */
 static void ran(struct test_run *run)
 {
-    if (run->callbacks->ran) {
-        run->held = true;
-        run->callbacks->ran(run->user);
-    } else {
-        clean(run);
+    struct pauses *pauses = run->context->pauses;
+
+    if (!pauses || run->result->outcome != OUTCOME_FAIL || run->result->expected || run->pod_lost) {
+        test_run_go_on(run);
+        return;
     }
+    run->held = true;
+    timer_stop(&run->timer); /* to look at it takes its time */
+    pauses_add(pauses, run);
 }
 
 static void run_dry(struct test_run *run)

@@ -43,6 +43,7 @@ struct test_context {
     double timeout_s;            /* of a whole test, 0: none */
     bool is_global;              /* it is no test, but GLOBAL */
     struct addresses *addresses; /* tests share a network with GLOBAL, where `dut` is; NULL: they do not */
+    struct pauses *pauses;       /* for those that fail; NULL: they do not pause */
 };
 
 struct test_run;
@@ -68,6 +69,9 @@ struct test_run *test_run_start(const struct test_context *context, const struct
 void test_run_go(struct test_run *run);
 /* Rolls back a test that waits, READY (SIPp is not started) or after SUCCESS or FAIL. */
 void test_run_clean(struct test_run *run);
+
+/* Sends on a test that paused because it failed: it is rolled back, or waits for test_run_clean(). */
+void test_run_go_on(struct test_run *run);
 
 /* Opens a shell in the pod of a test that waits, once it is told what is where. left(user, exit_code, error)
  * is called once, never from in here: error is NULL unless there was no shell, or it was lost with its pod.

@@ -4,6 +4,7 @@
 
 #include "netns/resolver/zone.h"
 #include "src/base/memory.h"
+#include "src/run/pauses.h"
 #include "src/run/test_run.h"
 
 /* ---- the pod and its capture ---- */
@@ -118,6 +119,8 @@ static void on_pod_lost(void *user, const struct error *why)
     test_cut_off(run, text);
     if (run->callbacks->lost)
         run->callbacks->lost(run->user, text);
+    else if (run->context->pauses)
+        pauses_drop(run->context->pauses, run);
 }
 
 static void on_notice(void *user, const char *text)

@@ -122,6 +122,9 @@ static void describe(const struct test_run *run)
     struct ua_config ua = test_ua_config(run);
 
     buffer_addf(&text, "\n");
+    if (run->state == STATE_FAIL)
+        tell(&text, "FAIL", "%s (%u-%s): %s", run->test->name, run->result->index, run->folder.run_id,
+             run->result->reason);
     tell_places(run, &text);
     parts_tell(&ua, tell_ua, &text);
     buffer_addf(&text, "\nSIPp as a run starts it:\n\n");
@@ -211,7 +214,7 @@ void test_run_shell(struct test_run *run, void (*left)(void *user, int exit_code
     choose_environment(run, &run->shell_environment);
     config.envs = run->shell_environment.list;
     config.env_count = run->shell_environment.count;
-    if (context->progress->level > PROGRESS_QUIET)
+    if (context->progress->level > PROGRESS_QUIET || run->state == STATE_FAIL)
         describe(run);
     log_line(run->log, LOG_LEVEL_INFO, "a shell is opened");
     run->shell = shell_start(&config, on_over, run);

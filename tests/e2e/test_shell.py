@@ -2,6 +2,7 @@
 """`sippod shell`: a test that is prepared, and a shell in its pod instead of the run."""
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -137,6 +138,22 @@ class Commands(ShellCase):
         run = self.commands("sleep 0.2\n" + f": $((n += 1)) {'x' * 100}\n" * count + "echo $n\n")
         self.assertEqual((run.code, run.out), (0, f"{count}\n"), run)
 
+    def test_input_that_nobody_reads(self):
+        """It is not taken, but for what buffers hold."""
+        self.write()
+        running = self.open(stdin=subprocess.PIPE)
+        running.popen.stdin.write("touch begun; sleep 600\n")
+        running.popen.stdin.flush()
+        self.wait_for("sippod-shell/one/*/begun", running)
+        way, taken = running.popen.stdin.fileno(), 0
+        os.set_blocking(way, False)
+        while taken < 1 << 25 and select.select([], [way], [], 0.5)[1]:
+            taken += os.write(way, b":\n" * 2048)
+        self.assertLess(taken, 1 << 23)
+        os.set_blocking(way, True)
+        running.signal(signal.SIGTERM)
+        self.assertExit(running.wait(10), 143)
+
     def test_output_that_nobody_reads(self):
         """It waits in the pod: sippod does not grow, and a signal gets through."""
         self.write()
@@ -144,8 +161,7 @@ class Commands(ShellCase):
         running.popen.stdin.write("touch begun; yes\n")
         running.popen.stdin.flush()
         self.wait_for("sippod-shell/one/*/begun", running)
-        size = host.wait_until(lambda: size_at_rest(running.pid), 20)
-        self.assertLess(size, 16 * 1024)
+        self.assertTrue(0 < host.wait_until(lambda: size_at_rest(running.pid), 20) < 16 * 1024)
         running.signal(signal.SIGTERM)
         self.assertExit(running.wait(10), 143)
 
@@ -380,14 +396,13 @@ class OnTerminal(ScreenCase):
         screen = self.sit_down()
         screen.type("yes flood\r")
         screen.wait_for("flood\r\nflood\r\nflood")
-        size = host.wait_until(lambda: size_at_rest(screen.running.pid), 20)
-        self.assertLess(size, 16 * 1024)
+        self.assertTrue(0 < host.wait_until(lambda: size_at_rest(screen.running.pid), 20) < 16 * 1024)
         screen.type("\x03")
         screen.wait_for(self.prompt)
         self.run_line(screen, "echo go' 'on", "go on")
         screen.type("yes flood\r")
         screen.wait_for("flood\r\nflood\r\nflood")
-        host.wait_until(lambda: size_at_rest(screen.running.pid), 20)
+        self.assertTrue(host.wait_until(lambda: size_at_rest(screen.running.pid), 20))
         screen.running.signal(signal.SIGTERM)
         self.assertLeft(screen, 143)
 
@@ -407,9 +422,8 @@ class OnTerminal(ScreenCase):
         screen = Screen(self)
         screen.start(self.program, "shell", f"suite/{name}", env={"SHELL": "/bin/bash"})
         screen.wait_for(r"\(sippod __touch_made__touch_made__w\) ")
-        screen.type("ls\r")
-        screen.wait_for("sipplauncher.log")
-        self.assertNotIn(" made", screen.shown)
+        screen.type("[ -e made ] || echo fi'ne'\r")
+        screen.wait_for("fine")
         screen.type("exit\r")
         self.assertEqual(screen.wait(), 0)
 
@@ -424,6 +438,122 @@ class OnTerminal(ScreenCase):
             self.assertEqual(screen.wait(), 0)
         self.assertIn("\nwritten", (self.folder / "out").read_text())
         self.assertEqual(screen.settings(), screen.before)
+
+
+@for_each_user
+class PauseOnFail(ScreenCase):
+    prompt = r"\(sippod (\S+)\) "
+    after = "touch after\n"
+
+    def begin(self, *words, screen=None):
+        self.me.own(self.folder)
+        screen = screen or Screen(self)
+        screen.start(*self.run_words("--pause-on-fail", "--keep", "all", *words, "suite"), env={"SHELL": "/bin/bash"})
+        return screen
+
+    def log_says(self, test, words):
+        """Waits until the test's log holds that."""
+        log = self.wait_for(f"sippod-results/{test}/*/sipplauncher.log")
+        self.assertTrue(host.wait_until(lambda: words in log.read_text()), f"{test}: {words}")
+
+    def test_one(self):
+        """Everything is there as it was when it failed, for as long as one likes."""
+        files = {**suites.FAILING, "dns.txt": NAMES, "test.conf": "timeout = 2\n"}
+        suites.write_test(self.folder / "suite", "call", files, after=self.after)
+        screen = self.begin()
+        screen.wait_for(r" FAIL +call .*: received SIP/2.0 404|expected 200")
+        screen.wait_for(r"\n  FAIL +call \(1-[a-z]{6}\): ua1 \(uac_ua1\.xml\): a call failed")
+        self.assertEqual(screen.wait_for(self.prompt)[1], "call")
+        self.assertTrue(screen.is_raw())
+        self.run_line(screen, "sleep 2.1; getent ahostsv4 www.example.com", r"[\r\n]198\.18\.1\.0 ")
+        self.run_line(screen, "ls uac_ua1_*_errors.log; echo li'sted'", "errors.log.*\n.*listed")
+        self.run_line(screen, "[ -e after ] || echo not' yet'", "not yet")
+        screen.type("exit\r")
+        self.assertEqual(screen.wait(), 1)
+        self.assertEqual(screen.settings(), screen.before)
+        self.assertRegex(screen.shown, r"CLEANING +call(.|\n)*FAILED: 1\r\n")
+        test = self.result()
+        self.assertEqual((test["result"], test["clean"]), ("FAIL", True))
+        self.assertNotIn("time limit", test["reason"])
+        self.assertTrue((self.run_folder() / "after").exists())
+
+    def two_failures(self):
+        for name in ("1-fails", "2-fails"):
+            suites.write_test(self.folder / "suite", name, suites.FAILING, after=self.after)
+
+    def others(self, first):
+        return {"1-fails": "2-fails", "2-fails": "1-fails"}[first]
+
+    def assertRolledBack(self, screen, code):
+        self.assertEqual(screen.wait(), code, screen.shown)
+        self.assertEqual(screen.settings(), screen.before)
+        for name in ("1-fails", "2-fails"):
+            self.assertTrue(list(self.folder.glob(f"sippod-results/{name}/*/after")), name)
+
+    def test_others_go_on(self):
+        """What they have to tell comes afterwards."""
+        self.two_failures()
+        suites.write_test(self.folder / "suite", "3-passes", before="while ! ls $SIPPOD_SHARED/go; do sleep 0.02; done\n")
+        suites.write_test(self.folder / "suite", "4-expected", {**suites.FAILING, "test.conf": 'expect_failure = "known"\n'})
+        screen = self.begin("--jobs", "4")
+        first = screen.wait_for(self.prompt)[1]
+        screen.type("touch $SIPPOD_SHARED/go\r")
+        self.log_says("3-passes", " INFO CLEANING\n")
+        self.log_says("4-expected", " INFO CLEANING\n")
+        screen.wait_for(self.prompt)
+        screen.type("echo still' here'\r")
+        self.assertNotIn("3-passes", screen.wait_for(f"(.|\n)*still here(.|\n)*{self.prompt}")[0])
+        screen.type("exit\r")
+        self.assertIn("3-passes", screen.wait_for("(.|\n)*shell; after.sh")[0])
+        self.assertEqual(screen.wait_for(self.prompt)[1], self.others(first))
+        screen.type("exit\r")
+        self.assertRolledBack(screen, 1)
+        self.assertIn("SUCCESS: 2\r\nFAILED: 2\r\n", screen.shown)
+
+    def test_groups(self):
+        self.two_failures()
+        suites.write_test(self.folder / "suite", "3-passes")
+        screen = self.begin("--group", "3", "--group-pause", "0")
+        first = screen.wait_for(self.prompt)[1]
+        screen.type("exit\r")
+        self.assertEqual(screen.wait_for(self.prompt)[1], self.others(first))
+        screen.type("exit\r")
+        self.assertRolledBack(screen, 1)
+        self.assertIn("SUCCESS: 1\r\nFAILED: 2\r\n", screen.shown)
+
+    def test_signal(self):
+        """Those that stand in line are rolled back, too."""
+        self.two_failures()
+        screen = self.begin("--jobs", "2")
+        self.log_says(self.others(screen.wait_for(self.prompt)[1]), " INFO FAIL")
+        screen.running.signal(signal.SIGTERM)
+        self.assertRolledBack(screen, 143)
+        self.assertEqual([test["result"] for test in self.results()["tests"]], ["FAIL", "FAIL"])
+
+    def test_pods_that_are_killed(self):
+        """That of the open shell, and of one who stands in line: nobody is waited for in vain."""
+        self.two_failures()
+        screen = self.begin("--jobs", "2")
+        self.log_says(self.others(screen.wait_for(self.prompt)[1]), " INFO FAIL")
+        for process in host.descendants(screen.running.pid):
+            if process.name == "sippod-agent":
+                os.kill(process.pid, signal.SIGKILL)
+        self.assertEqual(screen.wait(), 1)
+        self.assertEqual(screen.settings(), screen.before)
+        self.assertIn("FAILED: 2\r\n", screen.shown)
+        self.assertEqual([(test["result"], test["clean"]) for test in self.results()["tests"]], [("FAIL", False)] * 2)
+
+    def test_no_terminal(self):
+        suites.write_test(self.folder / "suite", "call")
+        self.me.own(self.folder)
+        self.assertExit(run := self.sippod("suite", "--pause-on-fail"), 2)
+        self.assertIn("--pause-on-fail: it takes a terminal", run.err)
+        self.assertFalse((self.folder / "sippod-results").exists())
+        screen = Screen(self)
+        with open(self.folder / "out", "w", encoding="ascii") as out:
+            screen.start(*self.run_words("--pause-on-fail", "suite"), stdout=out)
+            self.assertEqual(screen.wait(), 2)
+        self.assertEqual(self.start_command([self.program, "shell", "--pause-on-fail", "suite/call"]).wait().code, 2)
 
 
 if __name__ == "__main__":
