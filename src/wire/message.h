@@ -36,14 +36,6 @@ struct route_message {
     char *device;
 };
 
-struct pod_message {
-    char *hostname;
-    struct interface_message *interfaces;
-    size_t interface_count;
-    struct route_message *routes;
-    size_t route_count;
-};
-
 struct environment_message {
     char *name, *value;
 };
@@ -61,10 +53,13 @@ struct process_message {
     size_t env_count;
     struct limit_message *limits;
     size_t limit_count;
+    char *user, *group;          /* by name or number, NULL: the agent's */
+    struct strings groups;       /* additionalGroups */
     char *workdir;               /* NULL: / */
     struct strings capabilities; /* ambient ones: "CAP_NET_RAW" … */
-    bool terminal;               /* its three standard streams are a terminal */
-    bool input;                  /* the stdio stream is its standard input, too; else that is /dev/null */
+    struct strings bounding, effective, inheritable, permitted;
+    bool terminal; /* its three standard streams are a terminal */
+    bool input;    /* the stdio stream is its standard input, too; else that is /dev/null */
 };
 
 struct listen_message {
@@ -77,6 +72,31 @@ struct container_message {
     char *id;
     struct process_message process;
     struct listen_message listen;
+    struct environment_message *settings; /* sysctl */
+    size_t setting_count;
+};
+
+struct pod_message {
+    char *hostname;
+    struct interface_message *interfaces;
+    size_t interface_count;
+    struct route_message *routes;
+    size_t route_count;
+    struct strings dns; /* addresses of name servers */
+    struct container_message *containers;
+    size_t container_count;
+};
+
+struct remove_message {
+    char *container;
+};
+
+/* READFILE and WRITEFILE: JSON and, to write, a NUL and the bytes. */
+struct file_message {
+    char *container;
+    char *path;          /* file */
+    const uint8_t *data; /* points into what was decoded; NULL: there was no NUL */
+    size_t length;
 };
 
 struct kill_message {
@@ -106,6 +126,8 @@ char *interface_message_encode(const struct interface_message *interface);
 char *container_message_encode(const struct container_message *container);
 char *exec_message_encode(const struct container_message *exec); /* EXECCMD {container, process} */
 char *kill_message_encode(const struct kill_message *kill);
+char *remove_message_encode(const struct remove_message *removal);
+void file_message_encode(struct buffer *out, const struct file_message *file);
 char *winsize_message_encode(const struct winsize_message *size);
 char *event_message_encode(const struct event_message *event);
 
@@ -121,6 +143,10 @@ int container_message_decode(const void *json, size_t length, struct container_m
 int exec_message_decode(const void *json, size_t length, struct container_message *ret_exec,
                         struct error **ret);
 int kill_message_decode(const void *json, size_t length, struct kill_message *ret_kill, struct error **ret);
+int remove_message_decode(const void *json, size_t length, struct remove_message *ret_removal,
+                          struct error **ret);
+int file_message_decode(const void *payload, size_t length, struct file_message *ret_file,
+                        struct error **ret);
 int winsize_message_decode(const void *json, size_t length, struct winsize_message *ret_size,
                            struct error **ret);
 int event_message_decode(const void *json, size_t length, struct event_message *ret_event,
@@ -130,5 +156,7 @@ void pod_message_free(struct pod_message *pod);
 void interface_message_free(struct interface_message *interface);
 void container_message_free(struct container_message *container);
 void kill_message_free(struct kill_message *kill);
+void remove_message_free(struct remove_message *removal);
+void file_message_free(struct file_message *file);
 void winsize_message_free(struct winsize_message *size);
 void event_message_free(struct event_message *event);

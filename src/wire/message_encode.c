@@ -26,6 +26,26 @@ static void put_text(json_t *object, const char *name, const char *text)
         json_object_set_new(object, name, text_json(text));
 }
 
+static void put_texts(json_t *object, const char *name, const struct strings *texts)
+{
+    json_t *array;
+
+    if (!texts->count)
+        return;
+    array = json_array();
+    for (size_t i = 0; i < texts->count; i++)
+        json_array_append_new(array, text_json(texts->list[i]));
+    json_object_set_new(object, name, array);
+}
+
+/* Takes `part`. */
+static void put_part(json_t *object, const char *name, json_t *part)
+{
+    if (json_object_size(part))
+        json_object_set(object, name, part);
+    json_decref(part);
+}
+
 static json_t *interface_json(const struct interface_message *interface)
 {
     json_t *json = json_object(), *addresses = json_array();
@@ -43,9 +63,21 @@ static json_t *interface_json(const struct interface_message *interface)
     return json;
 }
 
+static json_t *capabilities_json(const struct process_message *process)
+{
+    json_t *json = json_object();
+
+    put_texts(json, "ambient", &process->capabilities);
+    put_texts(json, "bounding", &process->bounding);
+    put_texts(json, "effective", &process->effective);
+    put_texts(json, "inheritable", &process->inheritable);
+    put_texts(json, "permitted", &process->permitted);
+    return json;
+}
+
 static json_t *process_json(const struct process_message *process)
 {
-    json_t *json = json_object(), *args = json_array(), *envs = json_array(), *limits = json_array();
+    json_t *json = json_object(), *envs = json_array(), *limits = json_array();
 
     json_object_set_new(json, "stdio", json_integer((json_int_t)process->stdio));
     json_object_set_new(json, "stderr", json_integer((json_int_t)process->stderr_stream));
@@ -55,9 +87,7 @@ static json_t *process_json(const struct process_message *process)
         json_object_set_new(json, "terminal", json_true());
     if (!process->input)
         json_object_set_new(json, "noStdin", json_true());
-    for (size_t i = 0; i < process->args.count; i++)
-        json_array_append_new(args, text_json(process->args.list[i]));
-    json_object_set_new(json, "args", args);
+    put_texts(json, "args", &process->args);
     for (size_t i = 0; i < process->env_count; i++) {
         json_t *env = json_object();
 
@@ -71,13 +101,10 @@ static json_t *process_json(const struct process_message *process)
                                                 (json_int_t)process->limits[i].soft, "hard",
                                                 (json_int_t)process->limits[i].hard));
     json_object_set_new(json, "rlimits", limits);
-    if (process->capabilities.count) {
-        json_t *names = json_array();
-
-        for (size_t i = 0; i < process->capabilities.count; i++)
-            json_array_append_new(names, text_json(process->capabilities.list[i]));
-        json_object_set_new(json, "capabilities", json_pack("{so}", "ambient", names));
-    }
+    put_text(json, "user", process->user);
+    put_text(json, "group", process->group);
+    put_texts(json, "additionalGroups", &process->groups);
+    put_part(json, "capabilities", capabilities_json(process));
     return json;
 }
 
@@ -91,9 +118,26 @@ static char *dump(json_t *json)
     return text;
 }
 
+static json_t *container_json(const struct container_message *container)
+{
+    json_t *json = json_object(), *settings = json_object();
+
+    put_text(json, "id", container->id);
+    json_object_set_new(json, "process", process_json(&container->process));
+    for (size_t i = 0; i < container->setting_count; i++)
+        put_text(settings, container->settings[i].name, container->settings[i].value);
+    put_part(json, "sysctl", settings);
+    if (container->listen.address)
+        json_object_set_new(json, "listen",
+                            json_pack("{sssssi}", "address", container->listen.address, "protocol",
+                                      container->listen.protocol, "port", (int)container->listen.port));
+    return json;
+}
+
 char *pod_message_encode(const struct pod_message *pod)
 {
-    json_t *json = json_object(), *interfaces = json_array(), *routes = json_array();
+    json_t *json = json_object(), *interfaces = json_array(), *routes = json_array(),
+           *containers = json_array();
 
     put_text(json, "hostname", pod->hostname);
     for (size_t i = 0; i < pod->interface_count; i++)
@@ -110,6 +154,10 @@ char *pod_message_encode(const struct pod_message *pod)
         json_array_append_new(routes, route);
     }
     json_object_set_new(json, "routes", routes);
+    put_texts(json, "dns", &pod->dns);
+    for (size_t i = 0; i < pod->container_count; i++)
+        json_array_append_new(containers, container_json(&pod->containers[i]));
+    json_object_set_new(json, "containers", containers);
     return dump(json);
 }
 
@@ -120,15 +168,7 @@ char *interface_message_encode(const struct interface_message *interface)
 
 char *container_message_encode(const struct container_message *container)
 {
-    json_t *json = json_object();
-
-    put_text(json, "id", container->id);
-    json_object_set_new(json, "process", process_json(&container->process));
-    if (container->listen.address)
-        json_object_set_new(json, "listen",
-                            json_pack("{sssssi}", "address", container->listen.address, "protocol",
-                                      container->listen.protocol, "port", (int)container->listen.port));
-    return dump(json);
+    return dump(container_json(container));
 }
 
 char *exec_message_encode(const struct container_message *exec)
@@ -149,6 +189,26 @@ char *kill_message_encode(const struct kill_message *kill)
     json_object_set_new(json, "signal", json_integer(kill->signal));
     json_object_set_new(json, "allProcesses", json_boolean(kill->all));
     return dump(json);
+}
+
+char *remove_message_encode(const struct remove_message *removal)
+{
+    json_t *json = json_object();
+
+    put_text(json, "container", removal->container);
+    return dump(json);
+}
+
+void file_message_encode(struct buffer *out, const struct file_message *file)
+{
+    json_t *json = json_object();
+    cleanup_free char *text = NULL;
+
+    put_text(json, "container", file->container);
+    put_text(json, "file", file->path);
+    text = dump(json);
+    buffer_add(out, text, strlen(text) + (file->data ? 1 : 0));
+    buffer_add(out, file->data, file->length);
 }
 
 char *winsize_message_encode(const struct winsize_message *size)

@@ -1,112 +1,68 @@
 /* hyperstart's JSON messages; the first byte says which. What is decoded can be encoded, and is then decoded
- * to what encodes to the same text. */
+ * to what encodes to the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/memory.h"
 #include "src/wire/message.h"
 #include "tests/fuzz/fuzz.h"
 
-/* One kind of message: decodes, and on success encodes (NULL where nothing encodes it); frees. */
-typedef char *again_fn(const void *json, size_t length, struct error **ret);
+/* One kind of message: decodes `data` and encodes that to `out`. */
+typedef int again_fn(const void *data, size_t length, struct buffer *out, struct error **ret);
 
-static char *pod_again(const void *json, size_t length, struct error **ret)
+#define AGAIN(name, type, encode)                                                                            \
+    static int name##_again(const void *data, size_t length, struct buffer *out, struct error **ret)         \
+    {                                                                                                        \
+        struct type message = {0};                                                                           \
+        int result = name##_message_decode(data, length, &message, ret);                                     \
+        cleanup_free char *text = result == 0 ? encode(&message) : NULL;                                     \
+                                                                                                             \
+        if (text)                                                                                            \
+            buffer_add(out, text, strlen(text));                                                             \
+        type##_free(&message);                                                                               \
+        return result;                                                                                       \
+    }
+
+AGAIN(pod, pod_message, pod_message_encode)
+AGAIN(routes, pod_message, pod_message_encode)
+AGAIN(interface, interface_message, interface_message_encode)
+AGAIN(container, container_message, container_message_encode)
+AGAIN(exec, container_message, exec_message_encode)
+AGAIN(kill, kill_message, kill_message_encode)
+AGAIN(event, event_message, event_message_encode)
+AGAIN(winsize, winsize_message, winsize_message_encode)
+AGAIN(remove, remove_message, remove_message_encode)
+
+static int file_again(const void *data, size_t length, struct buffer *out, struct error **ret)
 {
-    struct pod_message pod = {0};
-    char *text = pod_message_decode(json, length, &pod, ret) == 0 ? pod_message_encode(&pod) : NULL;
+    struct file_message file = {0};
+    int result = file_message_decode(data, length, &file, ret);
 
-    pod_message_free(&pod);
-    return text;
+    if (result == 0)
+        file_message_encode(out, &file);
+    file_message_free(&file);
+    return result;
 }
 
-static char *routes_again(const void *json, size_t length, struct error **ret)
-{
-    struct pod_message routes = {0};
-    char *text = routes_message_decode(json, length, &routes, ret) == 0 ? pod_message_encode(&routes) : NULL;
-
-    pod_message_free(&routes);
-    return text;
-}
-
-static char *interface_again(const void *json, size_t length, struct error **ret)
-{
-    struct interface_message interface = {0};
-    char *text = interface_message_decode(json, length, &interface, ret) == 0
-                     ? interface_message_encode(&interface)
-                     : NULL;
-
-    interface_message_free(&interface);
-    return text;
-}
-
-static char *container_again(const void *json, size_t length, struct error **ret)
-{
-    struct container_message container = {0};
-    char *text = container_message_decode(json, length, &container, ret) == 0
-                     ? container_message_encode(&container)
-                     : NULL;
-
-    container_message_free(&container);
-    return text;
-}
-
-static char *exec_again(const void *json, size_t length, struct error **ret)
-{
-    struct container_message exec = {0};
-    char *text = exec_message_decode(json, length, &exec, ret) == 0 ? exec_message_encode(&exec) : NULL;
-
-    container_message_free(&exec);
-    return text;
-}
-
-static char *kill_again(const void *json, size_t length, struct error **ret)
-{
-    struct kill_message kill = {0};
-    char *text = kill_message_decode(json, length, &kill, ret) == 0 ? kill_message_encode(&kill) : NULL;
-
-    kill_message_free(&kill);
-    return text;
-}
-
-static char *winsize_again(const void *json, size_t length, struct error **ret)
-{
-    struct winsize_message size = {0};
-    char *text = winsize_message_decode(json, length, &size, ret) == 0 ? winsize_message_encode(&size) : NULL;
-
-    winsize_message_free(&size);
-    return text;
-}
-
-static char *event_again(const void *json, size_t length, struct error **ret)
-{
-    struct event_message event = {0};
-    char *text = event_message_decode(json, length, &event, ret) == 0 ? event_message_encode(&event) : NULL;
-
-    event_message_free(&event);
-    return text;
-}
-
-static again_fn *const kinds[] = {pod_again,  routes_again, interface_again, container_again,
-                                  exec_again, kill_again,   event_again,     winsize_again};
+static again_fn *const kinds[] = {pod_again,  routes_again, interface_again, container_again, exec_again,
+                                  kill_again, event_again,  winsize_again,   remove_again,    file_again};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct error *error = NULL;
-    char *once, *twice;
+    cleanup_buffer struct buffer once = {0};
+    cleanup_buffer struct buffer twice = {0};
+    cleanup_error struct error *error = NULL;
     again_fn *again;
+    int result;
 
     if (!size)
         return 0;
     again = kinds[data[0] % (sizeof kinds / sizeof *kinds)];
-    once = again(data + 1, size - 1, &error);
-    if ((once != NULL) == (error != NULL))
+    result = again(data + 1, size - 1, &once, &error);
+    if ((result < 0) != (error != NULL))
         abort();
-    error_free(error);
-    if (!once)
-        return 0;
-    twice = again(once, strlen(once), NULL);
-    if (!twice || strcmp(once, twice) != 0)
+    if (result == 0 && (again(once.data, once.length, &twice, NULL) < 0 || once.length != twice.length ||
+                        memcmp(once.data, twice.data, once.length) != 0))
         abort();
-    free(once);
-    free(twice);
     return 0;
 }

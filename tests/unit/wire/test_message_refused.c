@@ -248,7 +248,7 @@ static void test_unknown_and_optional(void **state)
     accepted(INTERFACE, "{\"device\":\"a\",\"newDeviceName\":\"\",\"more\":{\"x\":[]}}");
     accepted(CONTAINER,
              "{\"id\":\"a\",\"rootfs\":1,\"process\":{\"args\":[\"a\"],\"terminal\":true,\"user\":\"x\","
-             "\"noNewPrivileges\":1,\"capabilities\":{\"bounding\":7}}}");
+             "\"noNewPrivileges\":1,\"capabilities\":{\"other\":7}}}");
     accepted(KILL, "{\"container\":\"a\",\"signal\":0,\"allProcesses\":null}");
     accepted(EVENT, "{\"container\":\"a\",\"event\":\"b\"}");
 }
