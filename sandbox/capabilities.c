@@ -119,15 +119,26 @@ int capabilities_lower(struct error **ret)
 
 int capabilities_hand_on(uint64_t set, struct error **ret)
 {
-    if (load(ret) < 0 || clear_ambient(ret) < 0 || shrink_bounding(set, ret) < 0 || load(ret) < 0)
+    const struct capability_sets sets = {set, set, set, set, set};
+
+    return capabilities_hand_on_sets(&sets, ret);
+}
+
+int capabilities_hand_on_sets(const struct capability_sets *sets, struct error **ret)
+{
+    uint64_t had;
+
+    if (load(ret) < 0 || clear_ambient(ret) < 0 || shrink_bounding(sets->bounding, ret) < 0 || load(ret) < 0)
         return -1;
-    set &= collect(CAPNG_PERMITTED);
+    had = collect(CAPNG_PERMITTED);
     capng_clear(CAPNG_SELECT_CAPS);
-    change(CAPNG_ADD, CAPNG_PERMITTED | CAPNG_EFFECTIVE | CAPNG_INHERITABLE, set);
+    change(CAPNG_ADD, CAPNG_PERMITTED, sets->permitted & had);
+    change(CAPNG_ADD, CAPNG_EFFECTIVE, sets->effective & had);
+    change(CAPNG_ADD, CAPNG_INHERITABLE, sets->inheritable & had);
     if (apply(ret) < 0)
         return -1;
     for (int i = 0; i <= CAP_LAST_CAP; i++)
-        if (set & CAPABILITY(i) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+        if (sets->ambient & had & CAPABILITY(i) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
             return error_sys(ret, ERROR_FAILED, errno, "cannot hand on a capability");
     return 0;
 }

@@ -25,6 +25,13 @@ int capabilities_lower_to(uint64_t set, struct error **ret); /* all but these */
  * whatever its uid, and can never get another one. */
 int capabilities_hand_on(uint64_t set, struct error **ret);
 
+/* The same, set by set; what the program has then is the kernel's to say (capabilities(7)): for any uid at
+ * least what is ambient, which has to be among the permitted and the inheritable ones. */
+struct capability_sets {
+    uint64_t bounding, permitted, effective, inheritable, ambient;
+};
+int capabilities_hand_on_sets(const struct capability_sets *sets, struct error **ret);
+
 /* "CAP_NET_RAW" or "net_raw" to its bit, 0 if there is no such capability. */
 uint64_t capability_by_name(const char *name);
 

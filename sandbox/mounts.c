@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox/resolv_conf.h"
 #include "src/base/file.h"
 #include "src/base/memory.h"
 
@@ -335,17 +336,7 @@ static int replace_places(const struct mounts_plan *plan, struct set_up *set_up,
 
 /* ---- the pod's own DNS ---- */
 
-#define RESOLV_CONF "/etc/resolv.conf"
-
-static int write_resolv_conf(const char *path)
-{
-    static const char text[] = "# the names of the test's dns.txt\nnameserver 127.0.0.1\n";
-    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-
-    if (fd < 0 || fchmod(fd, 0644) < 0)
-        return -1;
-    return write(fd, text, sizeof text - 1) == sizeof text - 1 ? 0 : -1;
-}
+static const char own_dns[] = "# the names of the test's dns.txt\nnameserver 127.0.0.1\n";
 
 /* Where programs look: behind a link too, whose end may not exist in the pod's fresh /run. */
 static char *find_resolv_conf(void)
@@ -369,7 +360,7 @@ static int cover_resolv_conf(enum mounts_mode mode)
         return -1; /* on the host nothing may be made */
     if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
         return -1;
-    if (write_resolv_conf("/tmp/resolv.conf") == 0)
+    if (resolv_conf_write("/tmp/resolv.conf", own_dns) == 0)
         result = mount("/tmp/resolv.conf", path, NULL, MS_BIND, NULL);
     sys = errno;
     if (umount2("/tmp", MNT_DETACH) < 0)
@@ -381,8 +372,7 @@ static int cover_resolv_conf(enum mounts_mode mode)
 /* In /etc of an overlay the file is the pod's own to replace; it may be a mount itself, which is not. */
 static void use_own_dns(const struct mounts_plan *plan, struct set_up *set_up)
 {
-    if (plan->mode == MOUNTS_THROWAWAY && (unlink(RESOLV_CONF) == 0 || errno == ENOENT) &&
-        write_resolv_conf(RESOLV_CONF) == 0)
+    if (plan->mode == MOUNTS_THROWAWAY && resolv_conf_replace(own_dns) == 0)
         return;
     if (cover_resolv_conf(plan->mode) < 0)
         notice(set_up, errno,

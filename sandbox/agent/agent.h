@@ -5,6 +5,8 @@
 
 #include "netns/netlink.h"
 #include "netns/sockdiag.h"
+#include "sandbox/capabilities.h"
+#include "sandbox/mounts.h"
 #include "src/base/channel.h"
 #include "src/base/loop.h"
 #include "src/wire/frame.h"
@@ -37,11 +39,22 @@ struct process {
     struct process *next;
 };
 
+/* What processes are started in. It is known from its first process on until REMOVECONTAINER. */
+struct container {
+    char *id;
+    uint64_t number; /* from 1; what its processes are marked with */
+    struct container *next;
+};
+
 struct agent {
     struct loop *loop;
     struct channel *ctl, *io;
     const struct channels_callbacks *callbacks;
     struct process *processes;
+    struct container *containers;
+    uint64_t containers_made;
+    size_t container_count;
+    enum mounts_mode file_system;
     struct netlink *netlink;
     struct sockdiag *sockdiag;  /* opened when first needed */
     struct timer *listen_timer; /* runs while somebody waits for a bound socket */
@@ -76,15 +89,21 @@ void command_run(struct agent *agent, const struct ctl_frame *frame);
 /* network.c: the pod's side of the network; the capability is raised around each call */
 int network_interface(struct agent *agent, const struct interface_message *interface, struct error **ret);
 int network_route(struct agent *agent, const struct route_message *route, struct error **ret);
+int network_delete(struct agent *agent, const char *device, struct error **ret);
 
-/* process.c: processes of the pod */
+/* process.c: starting processes, and their end */
 int process_start(struct agent *agent, const struct container_message *container, bool exec,
                   struct error **ret);
-int process_kill(struct agent *agent, const struct kill_message *kill, struct error **ret);
-int process_resize(struct agent *agent, const struct winsize_message *size, struct error **ret);
 void process_reap_all(struct agent *agent); /* SIGCHLD came */
 
-/* table.c: all of them */
+/* kill.c: signals */
+void kill_mark(
+    uint64_t container); /* in a new process: it, and all that it starts, belong to this container */
+int kill_process(pid_t pid, int signal, struct error **ret);
+int kill_container(struct agent *agent, const struct container *container, int signal, size_t *ret_found,
+                   struct error **ret);
+
+/* table.c: all processes, all containers */
 struct process *process_new(struct agent *agent, const char *container, const char *id, bool exec);
 void process_forget(struct process *process); /* everything of it is closed */
 /* The one that the container was started with, NULL if it has ended. */
@@ -92,6 +111,11 @@ struct process *process_own(const struct agent *agent, const char *container);
 /* That with this id; with NULL the container's own, or the only one that runs in it. */
 struct process *process_find(const struct agent *agent, const char *container, const char *id,
                              struct error **ret);
+
+/* NULL if none of that name is known; container_get() makes it. */
+struct container *container_find(const struct agent *agent, const char *id, struct error **ret);
+struct container *container_get(struct agent *agent, const char *id, struct error **ret);
+void container_forget(struct agent *agent, struct container *container);
 
 /* output.c: what processes say, and that they have ended. output_use() takes `fd`, on failure too. */
 int output_pipe(struct process *process, int number, uint64_t sequence, int *ret_writer, struct error **ret);
@@ -115,12 +139,27 @@ int terminal_resize(const struct process *process, uint16_t rows, uint16_t colum
 /* spawn.c: what a new process does between fork and exec */
 struct spawn {
     const struct process_message *process;
-    int input;             /* its standard input, -1: /dev/null */
-    int output, errors;    /* its standard output and error */
-    bool terminal;         /* they are one, and it becomes the controlling one */
-    uint64_t capabilities; /* what it gets of them */
+    uint64_t container; /* its number */
+    int input;          /* its standard input, -1: /dev/null */
+    int output, errors; /* its standard output and error */
+    bool terminal;      /* they are one, and it becomes the controlling one */
+    struct capability_sets capabilities;
 };
 pid_t spawn(const struct spawn *spawn, struct error **ret);
+
+/* identity.c: user and groups of a new process, and what it may do */
+bool identity_can_change(void); /* this pod has more than one user */
+int identity_capabilities(const struct process_message *process, uint64_t grantable,
+                          struct capability_sets *ret_sets, struct error **ret);
+int identity_assume(const struct process_message *process, struct error **ret); /* in the new process */
+
+/* settings.c: the pod's settings: those of its network in /proc/sys, and its name servers */
+int settings_apply(const struct container_message *container, struct error **ret);
+int settings_dns(const struct agent *agent, const struct strings *servers, struct error **ret);
+
+/* files.c: READFILE and WRITEFILE, which are answered when they are done */
+int files_read(struct agent *agent, const struct file_message *file, struct error **ret);
+int files_write(struct agent *agent, const struct file_message *file, struct error **ret);
 
 /* listen.c: telling when the socket is bound that a process was started with */
 void listen_watch(struct agent *agent);

@@ -1,15 +1,33 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "sandbox/agent/agent.h"
 #include "sandbox/capabilities.h"
 
-/* Each answers itself only when its ACK carries something (*ret_answered). */
+/* *ret_answered: it answers itself, now or later; else it is answered ACK, or ERROR when it fails. */
 typedef int command_fn(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
                        struct error **ret);
+
+/* A command that is a message for act(agent, &message, ret), and is answered by `later` itself. */
+#define COMMAND(name, type, decode, act, later)                                                              \
+    static int name(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,                  \
+                    struct error **ret)                                                                      \
+    {                                                                                                        \
+        struct type message = {0};                                                                           \
+        int result = decode(frame->payload, frame->length, &message, ret);                                   \
+                                                                                                             \
+        *ret_answered = later;                                                                               \
+        if (result == 0)                                                                                     \
+            result = act(agent, &message, ret);                                                              \
+        type##_free(&message);                                                                               \
+        return result;                                                                                       \
+    }
+
+/* ---- the pod ---- */
 
 static int set_hostname(const char *hostname, struct error **ret)
 {
@@ -31,6 +49,14 @@ static int set_up_routes(struct agent *agent, const struct pod_message *pod, str
     return 0;
 }
 
+static int start_containers(struct agent *agent, const struct pod_message *pod, struct error **ret)
+{
+    for (size_t i = 0; i < pod->container_count; i++)
+        if (process_start(agent, &pod->containers[i], false, ret) < 0)
+            return error_prefix(ret, "containers[%zu]", i);
+    return 0;
+}
+
 static int apply_pod(struct agent *agent, const struct pod_message *pod, struct error **ret)
 {
     if (pod->hostname && set_hostname(pod->hostname, ret) < 0)
@@ -38,21 +64,20 @@ static int apply_pod(struct agent *agent, const struct pod_message *pod, struct 
     for (size_t i = 0; i < pod->interface_count; i++)
         if (network_interface(agent, &pod->interfaces[i], ret) < 0)
             return -1;
-    return set_up_routes(agent, pod, ret);
+    return set_up_routes(agent, pod, ret) < 0 || settings_dns(agent, &pod->dns, ret) < 0
+               ? -1
+               : start_containers(agent, pod, ret);
 }
 
-static int start_pod(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                     struct error **ret)
+COMMAND(start_pod, pod_message, pod_message_decode, apply_pod, false)
+COMMAND(set_up_interface, interface_message, interface_message_decode, network_interface, false)
+COMMAND(set_up_route, pod_message, routes_message_decode, set_up_routes, false)
+
+static int apply_deletion(struct agent *agent, const struct interface_message *interface, struct error **ret)
 {
-    struct pod_message pod = {0};
-    int result = pod_message_decode(frame->payload, frame->length, &pod, ret);
-
-    (void)ret_answered;
-    if (result == 0)
-        result = apply_pod(agent, &pod, ret);
-    pod_message_free(&pod);
-    return result;
+    return network_delete(agent, interface->device, ret);
 }
+COMMAND(delete_interface, interface_message, interface_message_decode, apply_deletion, false)
 
 static int destroy_pod(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
                        struct error **ret)
@@ -64,83 +89,65 @@ static int destroy_pod(struct agent *agent, const struct ctl_frame *frame, bool 
     return 0;
 }
 
-static int start_container(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                           struct error **ret)
-{
-    struct container_message container = {0};
-    int result = container_message_decode(frame->payload, frame->length, &container, ret);
+/* ---- containers and processes ---- */
 
-    (void)ret_answered;
-    if (result == 0)
-        result = process_start(agent, &container, false, ret);
-    container_message_free(&container);
-    return result;
+static int start_container(struct agent *agent, const struct container_message *container, struct error **ret)
+{
+    return process_start(agent, container, false, ret);
+}
+COMMAND(new_container, container_message, container_message_decode, start_container, false)
+
+static int start_process(struct agent *agent, const struct container_message *exec, struct error **ret)
+{
+    return process_start(agent, exec, true, ret);
+}
+COMMAND(exec_command, container_message, exec_message_decode, start_process, false)
+
+static int kill_all(struct agent *agent, const struct kill_message *message, struct error **ret)
+{
+    const struct container *container = container_find(agent, message->container, ret);
+    size_t found;
+
+    if (!container || kill_container(agent, container, message->signal, &found, ret) < 0)
+        return -1;
+    return found ? 0 : error_set(ret, ERROR_INPUT, "no process of %s runs in the pod", message->container);
 }
 
-static int exec_command(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                        struct error **ret)
+static int send_signal(struct agent *agent, const struct kill_message *message, struct error **ret)
 {
-    struct container_message exec = {0};
-    int result = exec_message_decode(frame->payload, frame->length, &exec, ret);
+    const struct process *process;
 
-    (void)ret_answered;
-    if (result == 0)
-        result = process_start(agent, &exec, true, ret);
-    container_message_free(&exec);
-    return result;
+    if (message->all)
+        return kill_all(agent, message, ret);
+    process = process_find(agent, message->container, message->process, ret);
+    return process ? kill_process(process->pid, message->signal, ret) : -1;
 }
+COMMAND(signal_processes, kill_message, kill_message_decode, send_signal, false)
 
-static int kill_container(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                          struct error **ret)
+static int remove_container(struct agent *agent, const struct remove_message *removal, struct error **ret)
 {
-    struct kill_message kill = {0};
-    int result = kill_message_decode(frame->payload, frame->length, &kill, ret);
+    struct container *container = container_find(agent, removal->container, ret);
+    size_t found;
 
-    (void)ret_answered;
-    if (result == 0)
-        result = process_kill(agent, &kill, ret);
-    kill_message_free(&kill);
-    return result;
+    if (!container || kill_container(agent, container, SIGKILL, &found, ret) < 0)
+        return -1;
+    container_forget(agent, container);
+    return 0;
 }
+COMMAND(forget_container, remove_message, remove_message_decode, remove_container, false)
 
-static int resize_terminal(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                           struct error **ret)
+static int resize(struct agent *agent, const struct winsize_message *size, struct error **ret)
 {
-    struct winsize_message size = {0};
-    int result = winsize_message_decode(frame->payload, frame->length, &size, ret);
+    const struct process *process = process_find(agent, size->container, size->process, ret);
 
-    (void)ret_answered;
-    if (result == 0)
-        result = process_resize(agent, &size, ret);
-    winsize_message_free(&size);
-    return result;
+    return process ? terminal_resize(process, size->rows, size->columns, ret) : -1;
 }
+COMMAND(resize_terminal, winsize_message, winsize_message_decode, resize, false)
 
-static int set_up_interface(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                            struct error **ret)
-{
-    struct interface_message interface = {0};
-    int result = interface_message_decode(frame->payload, frame->length, &interface, ret);
+COMMAND(read_file, file_message, file_message_decode, files_read, true)
+COMMAND(write_file, file_message, file_message_decode, files_write, true)
 
-    (void)ret_answered;
-    if (result == 0)
-        result = network_interface(agent, &interface, ret);
-    interface_message_free(&interface);
-    return result;
-}
-
-static int set_up_route(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
-                        struct error **ret)
-{
-    struct pod_message routes = {0};
-    int result = routes_message_decode(frame->payload, frame->length, &routes, ret);
-
-    (void)ret_answered;
-    if (result == 0)
-        result = set_up_routes(agent, &routes, ret);
-    pod_message_free(&routes);
-    return result;
-}
+/* ---- the agent ---- */
 
 static int get_version(struct agent *agent, const struct ctl_frame *frame, bool *ret_answered,
                        struct error **ret)
@@ -171,11 +178,16 @@ static command_fn *const commands[] = {
     [CTL_READY] = nothing,
     [CTL_WINSIZE] = resize_terminal,
     [CTL_PING] = nothing,
-    [CTL_NEWCONTAINER] = start_container,
-    [CTL_KILLCONTAINER] = kill_container,
-    [CTL_SIGNALPROCESS] = kill_container,
+    [CTL_WRITEFILE] = write_file,
+    [CTL_READFILE] = read_file,
+    [CTL_NEWCONTAINER] = new_container,
+    [CTL_KILLCONTAINER] = signal_processes,
+    [CTL_ONLINECPUMEM] = nothing, /* a pod has its host's */
     [CTL_SETUPINTERFACE] = set_up_interface,
     [CTL_SETUPROUTE] = set_up_route,
+    [CTL_REMOVECONTAINER] = forget_container,
+    [CTL_SIGNALPROCESS] = signal_processes,
+    [CTL_DELETEINTERFACE] = delete_interface,
 };
 
 void command_run(struct agent *agent, const struct ctl_frame *frame)

@@ -33,6 +33,8 @@
 #define KEPT                                                                                                 \
     (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_KILL) |                          \
      CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE) | GRANTABLE)
+/* For who is to start as another user, in a pod that has several: root's. */
+#define IDENTITY  (CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID))
 #define GRANTABLE (CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW))
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -153,6 +155,10 @@ static int load_filter(bool compiled, struct error **ret)
 
 static int set_up_pod(struct agent *agent, const struct options *options, struct error **ret)
 {
+    uint64_t keep = KEPT;
+
+    if (identity_can_change())
+        keep |= IDENTITY;
     if (!(agent->netlink = netlink_open(ret)))
         return -1;
     if (capabilities_raise(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_DAC_OVERRIDE), NULL) < 0 &&
@@ -160,7 +166,7 @@ static int set_up_pod(struct agent *agent, const struct options *options, struct
         return -1;
     if (mounts_set_up(&options->plan, tell_notice, agent, ret) < 0)
         return -1;
-    return capabilities_drop(KEPT, ret) < 0 || load_filter(options->compiled_filter, ret) < 0 ? -1 : 0;
+    return capabilities_drop(keep, ret) < 0 || load_filter(options->compiled_filter, ret) < 0 ? -1 : 0;
 }
 
 static const struct channels_callbacks channels = {
@@ -173,6 +179,7 @@ static int start(struct agent *agent, const struct options *options, struct erro
 {
     agent->events = options->events;
     agent->grantable = options->grantable;
+    agent->file_system = options->plan.mode;
     if (options->stage)
         agent->stage = STAGE_FD;
     if (process_die_with_parent(options->stage ? STAGE_FD : CTL_FD, ret) < 0 ||

@@ -98,3 +98,13 @@ int network_route(struct agent *agent, const struct route_message *route, struct
     result = configure_route(agent->netlink, route, ret);
     return capabilities_lower(result < 0 ? NULL : ret) < 0 ? -1 : result;
 }
+
+int network_delete(struct agent *agent, const char *device, struct error **ret)
+{
+    int result;
+
+    if (capabilities_raise(CAPABILITY(CAP_NET_ADMIN), ret) < 0)
+        return -1;
+    result = link_delete(agent->netlink, device, ret);
+    return capabilities_lower(result < 0 ? NULL : ret) < 0 ? -1 : result;
+}

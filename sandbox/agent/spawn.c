@@ -1,6 +1,6 @@
 /* What a process of the pod does between fork and exec. The order matters: folders while root may still enter
- * them all, limits before they could bind, capabilities last. The system call filter and no_new_privs are the
- * agent's own and come along. */
+ * them all, limits before they could bind, the user and then capabilities last. The system call filter and
+ * no_new_privs are the agent's own and come along. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -23,9 +23,12 @@ static int set_limits(const struct process_message *process, struct error **ret)
         const char *name;
         int resource;
     } names[] = {
-        {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"core", RLIMIT_CORE},
-        {"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},       {"data", RLIMIT_DATA},
-        {"fsize", RLIMIT_FSIZE},   {"stack", RLIMIT_STACK}, {"memlock", RLIMIT_MEMLOCK},
+        {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},   {"core", RLIMIT_CORE},
+        {"cpu", RLIMIT_CPU},       {"as", RLIMIT_AS},         {"data", RLIMIT_DATA},
+        {"fsize", RLIMIT_FSIZE},   {"stack", RLIMIT_STACK},   {"memlock", RLIMIT_MEMLOCK},
+        {"rss", RLIMIT_RSS},       {"locks", RLIMIT_LOCKS},   {"sigpending", RLIMIT_SIGPENDING},
+        {"nice", RLIMIT_NICE},     {"rtprio", RLIMIT_RTPRIO}, {"msgqueue", RLIMIT_MSGQUEUE},
+        {"rttime", RLIMIT_RTTIME},
     };
 
     for (size_t i = 0; i < process->limit_count; i++) {
@@ -82,10 +85,12 @@ static int prepare(const struct spawn *spawn, struct error **ret)
     process_reset_signals();
     if (setsid() < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot start a session");
+    kill_mark(spawn->container);
     return process_standard_streams(spawn->output, spawn->errors, ret) < 0 || connect_input(spawn, ret) < 0 ||
                    enter_folder(process->workdir ? process->workdir : "/", ret) < 0 ||
                    set_limits(process, ret) < 0 || set_environment(process, ret) < 0 ||
-                   capabilities_hand_on(spawn->capabilities, ret) < 0
+                   identity_assume(process, ret) < 0 ||
+                   capabilities_hand_on_sets(&spawn->capabilities, ret) < 0
                ? -1
                : 0;
 }

@@ -1,4 +1,4 @@
-/* The list of the pod's processes that there is still something to tell of. */
+/* The pod's processes that there is still something to tell of, and its containers. */
 #include <stdlib.h>
 
 #include "sandbox/agent/agent.h"
@@ -67,4 +67,57 @@ struct process *process_find(const struct agent *agent, const char *container, c
         return NULL;
     }
     return found;
+}
+
+/* ---- containers ---- */
+
+#define CONTAINERS_MOST 10000 /* known at a time */
+
+static struct container *find_container(const struct agent *agent, const char *id)
+{
+    struct container *container = agent->containers;
+
+    while (container && !text_equal(container->id, id))
+        container = container->next;
+    return container;
+}
+
+struct container *container_find(const struct agent *agent, const char *id, struct error **ret)
+{
+    struct container *container = find_container(agent, id);
+
+    if (!container)
+        error_set(ret, ERROR_INPUT, "no container %s is in the pod", id);
+    return container;
+}
+
+struct container *container_get(struct agent *agent, const char *id, struct error **ret)
+{
+    struct container *container = find_container(agent, id);
+
+    if (container)
+        return container;
+    if (agent->container_count == CONTAINERS_MOST) {
+        error_set(ret, ERROR_INPUT, "%d containers are in the pod: some have to be removed first",
+                  CONTAINERS_MOST);
+        return NULL;
+    }
+    container = memory_new(sizeof *container);
+    *container = (struct container){
+        .id = text_copy(id), .number = ++agent->containers_made, .next = agent->containers};
+    agent->containers = container;
+    agent->container_count++;
+    return container;
+}
+
+void container_forget(struct agent *agent, struct container *container)
+{
+    struct container **place = &agent->containers;
+
+    while (*place != container)
+        place = &(*place)->next;
+    *place = container->next;
+    agent->container_count--;
+    free(container->id);
+    free(container);
 }

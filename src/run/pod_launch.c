@@ -19,7 +19,8 @@
 /* What the agent sets the pod up with, and what it may pass on; it drops the rest itself. */
 #define AGENT_CAPABILITIES                                                                                   \
     (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW) |                       \
-     CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE))
+     CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE) |                         \
+     CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID))
 
 /* The first process talks over a socket of its own, the stage, until it becomes the agent; a failure on the
  * way comes as a sentence on it. An agent whose channels are a guest's has it until it is READY: to tell

@@ -57,6 +57,8 @@ unit_test(agent/agent_network unit_pod)
 unit_test(agent/agent_process unit_pod)
 unit_test(agent/agent_input unit_pod)
 unit_test(agent/agent_end unit_pod)
+unit_test(agent/agent_files unit_pod)
+unit_test(agent/agent_container unit_pod)
 unit_test(agent/agent_terminal unit_pod)
 unit_test(agent/agent_listen unit_pod)
 

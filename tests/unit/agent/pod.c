@@ -26,7 +26,8 @@
 
 #define AGENT_CAPABILITIES                                                                                   \
     (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW) |                       \
-     CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE))
+     CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_DAC_OVERRIDE) |                         \
+     CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID))
 #define WAIT_MS 10000
 
 bool pods_possible(void)
@@ -206,15 +207,43 @@ static void on_reply(void *user, const struct error *error, const uint8_t *paylo
     loop_quit(pod->loop);
 }
 
-void pod_command(struct pod *pod, uint32_t code, const char *payload)
+void pod_command_bytes(struct pod *pod, uint32_t code, const void *payload, size_t length)
 {
     struct request request = {.pod = pod};
 
     free(steal_pointer(&pod->answer));
     pod->payload.length = 0;
-    wire_client_send(pod->client, code, payload, strlen(payload), on_reply, &request);
+    wire_client_send(pod->client, code, payload, length, on_reply, &request);
     while (!request.answered)
         loop_run_out(pod->loop);
+}
+
+void pod_command(struct pod *pod, uint32_t code, const char *payload)
+{
+    pod_command_bytes(pod, code, payload, strlen(payload));
+}
+
+static void on_queued(void *user, const struct error *error, const uint8_t *payload, size_t length)
+{
+    struct answers *answers = user;
+    cleanup_free char *text =
+        error ? text_format("ERROR %s", error_text(error)) : text_slice((const char *)payload, length);
+
+    strings_add(&answers->texts, text);
+}
+
+void pod_queue(struct pod *pod, uint32_t code, const void *payload, size_t length, struct answers *answers)
+{
+    wire_client_send(pod->client, code, payload, length, on_queued, answers);
+}
+
+void pod_answers(struct pod *pod, const struct answers *answers, size_t count)
+{
+    int64_t end_ns = loop_now_ns() + WAIT_MS * INT64_C(1000000);
+
+    while (answers->texts.count < count && loop_now_ns() < end_ns)
+        loop_run_for(pod->loop, 1);
+    assert_int_equal(answers->texts.count, count);
 }
 
 void pod_acks(struct pod *pod, uint32_t code, const char *payload)

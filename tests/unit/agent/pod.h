@@ -40,8 +40,16 @@ int pod_end(struct pod *pod);
 
 /* Sends a command and waits for its answer. */
 void pod_command(struct pod *pod, uint32_t code, const char *payload);
+void pod_command_bytes(struct pod *pod, uint32_t code, const void *payload, size_t length);
 void pod_acks(struct pod *pod, uint32_t code, const char *payload);
 void pod_refuses(struct pod *pod, uint32_t code, const char *payload, const char *words);
+
+/* Commands that are sent without waiting, and what they are answered: the payload, or "ERROR <words>". */
+struct answers {
+    struct strings texts;
+};
+void pod_queue(struct pod *pod, uint32_t code, const void *payload, size_t length, struct answers *answers);
+void pod_answers(struct pod *pod, const struct answers *answers, size_t count);
 
 /* A stream of a process. */
 struct output {

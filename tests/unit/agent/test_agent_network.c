@@ -189,6 +189,21 @@ static void test_interface_refused(void **state)
     there_is(pod, "address d0 10.1.0.1 255.255.255.0\n");
 }
 
+static void test_delete_interface(void **state)
+{
+    struct pod *pod = *state;
+
+    make_dummy(pod);
+    there_is(pod, "link d0");
+    pod_acks(pod, CTL_DELETEINTERFACE, "{\"device\":\"d0\"}");
+    there_is_no(pod, "link d0");
+    pod_refuses(pod, CTL_DELETEINTERFACE, "{\"device\":\"d0\"}", "d0");
+    pod_refuses(pod, CTL_DELETEINTERFACE, "{\"device\":\"lo\"}", "not supported");
+    pod_refuses(pod, CTL_DELETEINTERFACE, "{\"device\":\"a-name-of-17-bytes\"}", "a-name-of-17-bytes");
+    pod_refuses(pod, CTL_DELETEINTERFACE, "{}", "\"device\" is missing");
+    there_is(pod, "link lo");
+}
+
 static void test_masks_refused(void **state)
 {
     static const char *const masks[] = {"33",          "-1",        "255.0.255.0", "255.255.255.256",
@@ -289,10 +304,12 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pod_setup, pod_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_fresh_pod),     TEST(test_start_pod),        TEST(test_set_up_interface),
-        TEST(test_mac),           TEST(test_rename_later),     TEST(test_interface_refused),
-        TEST(test_masks_refused), TEST(test_hostname_refused), TEST(test_routes),
-        TEST(test_routed),        TEST(test_routes_refused),
+        TEST(test_fresh_pod),        TEST(test_start_pod),
+        TEST(test_set_up_interface), TEST(test_mac),
+        TEST(test_rename_later),     TEST(test_interface_refused),
+        TEST(test_delete_interface), TEST(test_masks_refused),
+        TEST(test_hostname_refused), TEST(test_routes),
+        TEST(test_routed),           TEST(test_routes_refused),
     };
 
     if (argc == 2 && strcmp(argv[1], "network") == 0) {

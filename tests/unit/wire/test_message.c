@@ -110,6 +110,9 @@ static void a_container(struct container_message *container)
     static struct limit_message limits[] = {{(char *)"nofile", 1024, 4096},
                                             {(char *)"RLIMIT_CORE", 0, RLIM_INFINITY}};
 
+    static struct environment_message settings[] = {{(char *)"net.ipv4.ip_forward", (char *)"1"},
+                                                    {(char *)"net/x", (char *)""}};
+
     *container = (struct container_message){
         .id = (char *)"ua0",
         .process = {.id = (char *)"main",
@@ -120,13 +123,24 @@ static void a_container(struct container_message *container)
                     .limits = limits,
                     .limit_count = 2,
                     .workdir = (char *)"/tmp/a b",
+                    .user = (char *)"nobody",
+                    .group = (char *)"7",
+                    .terminal = true,
                     .input = true},
+        .settings = settings,
+        .setting_count = 2,
         .listen = {.address = (char *)"198.18.1.0", .protocol = (char *)"tcp", .port = 65535},
     };
     strings_add(&container->process.args, "sipp");
     strings_add(&container->process.args, "");
     strings_add(&container->process.args, "-x\t\"\xe2\x82\xac\"");
     strings_add(&container->process.capabilities, "CAP_NET_RAW");
+    strings_add(&container->process.bounding, "b");
+    strings_add(&container->process.effective, "e");
+    strings_add(&container->process.inheritable, "i");
+    strings_add(&container->process.permitted, "p");
+    strings_add(&container->process.groups, "audio");
+    strings_add(&container->process.groups, "9");
 }
 
 static void same_process(const struct process_message *a, const struct process_message *b)
@@ -145,8 +159,16 @@ static void same_process(const struct process_message *a, const struct process_m
         assert_true(a->limits[i].soft == b->limits[i].soft && a->limits[i].hard == b->limits[i].hard);
     }
     same(a->workdir, b->workdir);
+    same(a->user, b->user);
+    same(a->group, b->group);
     assert_int_equal(a->input, b->input);
+    assert_int_equal(a->terminal, b->terminal);
+    same_strings(&a->groups, &b->groups);
     same_strings(&a->capabilities, &b->capabilities);
+    same_strings(&a->bounding, &b->bounding);
+    same_strings(&a->effective, &b->effective);
+    same_strings(&a->inheritable, &b->inheritable);
+    same_strings(&a->permitted, &b->permitted);
 }
 
 /* On the wire a process has standard input unless it says that it has none; sippod's have none unless told.
@@ -172,6 +194,11 @@ static void test_standard_input(void **state)
 
 static void free_container(struct container_message *container)
 {
+    strings_free(&container->process.groups);
+    strings_free(&container->process.bounding);
+    strings_free(&container->process.effective);
+    strings_free(&container->process.inheritable);
+    strings_free(&container->process.permitted);
     strings_free(&container->process.args);
     strings_free(&container->process.capabilities);
 }
@@ -190,9 +217,79 @@ static void test_container(void **state)
     same(back.listen.address, "198.18.1.0");
     same(back.listen.protocol, "tcp");
     assert_int_equal(back.listen.port, 65535);
+    assert_int_equal(back.setting_count, 2);
+    same(back.settings[0].name, "net.ipv4.ip_forward");
+    same(back.settings[0].value, "1");
+    same(back.settings[1].value, "");
     container_message_free(&back);
     assert_null(back.id);
     free_container(&container);
+}
+
+static void test_pod_with_containers(void **state)
+{
+    struct container_message container;
+    struct pod_message pod = {.containers = &container, .container_count = 1}, back = {0};
+    cleanup_free char *json = NULL;
+
+    (void)state;
+    a_container(&container);
+    strings_add(&pod.dns, "192.0.2.1");
+    strings_add(&pod.dns, "2001:db8::1");
+    json = pod_message_encode(&pod);
+    assert_int_equal(pod_message_decode(json, strlen(json), &back, NULL), 0);
+    same_strings(&back.dns, &pod.dns);
+    assert_int_equal(back.container_count, 1);
+    same(back.containers[0].id, "ua0");
+    same_process(&back.containers[0].process, &container.process);
+    pod_message_free(&back);
+    strings_free(&pod.dns);
+    free_container(&container);
+}
+
+static void test_file(void **state)
+{
+    static const char bytes[] = "a\0b";
+    struct file_message file = {.container = (char *)"c", .path = (char *)"/tmp/\"x\""}, back = {0};
+    cleanup_buffer struct buffer payload = {0};
+
+    (void)state;
+    file_message_encode(&payload, &file);
+    assert_int_equal(file_message_decode(payload.data, payload.length, &back, NULL), 0);
+    same(back.container, "c");
+    same(back.path, "/tmp/\"x\"");
+    assert_null(back.data);
+    file_message_free(&back);
+    for (size_t length = 0; length <= 3; length++) {
+        payload.length = 0;
+        file.data = (const uint8_t *)bytes;
+        file.length = length;
+        file_message_encode(&payload, &file);
+        assert_int_equal(file_message_decode(payload.data, payload.length, &back, NULL), 0);
+        assert_non_null(back.data);
+        assert_int_equal(back.length, length);
+        assert_memory_equal(back.data, bytes, length);
+        file_message_free(&back);
+    }
+}
+
+static void test_small_ones(void **state)
+{
+    struct winsize_message size = {(char *)"c", (char *)"p", 65535, 0}, size_back = {0};
+    struct remove_message removal = {(char *)"c"}, removal_back = {0};
+    cleanup_free char *size_json = winsize_message_encode(&size);
+    cleanup_free char *removal_json = remove_message_encode(&removal);
+
+    (void)state;
+    assert_int_equal(winsize_message_decode(size_json, strlen(size_json), &size_back, NULL), 0);
+    same(size_back.container, "c");
+    same(size_back.process, "p");
+    assert_int_equal(size_back.rows, 65535);
+    assert_int_equal(size_back.columns, 0);
+    winsize_message_free(&size_back);
+    assert_int_equal(remove_message_decode(removal_json, strlen(removal_json), &removal_back, NULL), 0);
+    same(removal_back.container, "c");
+    remove_message_free(&removal_back);
 }
 
 static void test_exec(void **state)
@@ -272,10 +369,17 @@ static void test_bytes_that_are_not_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pod),       cmocka_unit_test(test_interface),
-        cmocka_unit_test(test_container), cmocka_unit_test(test_standard_input),
-        cmocka_unit_test(test_exec),      cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_event),     cmocka_unit_test(test_bytes_that_are_not_text),
+        cmocka_unit_test(test_pod),
+        cmocka_unit_test(test_interface),
+        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_pod_with_containers),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_small_ones),
+        cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_bytes_that_are_not_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
