@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "src/base/memory.h"
-#include "src/base/text.h"
 
 #define READ_SIZE   65536
 #define DRAIN_READS 256 /* more than any socket holds; whoever goes on sending is not waited for */
@@ -194,6 +193,11 @@ void channel_pause(struct channel *channel, bool paused)
     update_events(channel);
     if (!paused)
         (void)offer(channel, 0);
+}
+
+const struct buffer *channel_rest(const struct channel *channel)
+{
+    return &channel->in;
 }
 
 size_t channel_pending(const struct channel *channel)

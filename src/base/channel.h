@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "src/base/loop.h"
+#include "src/base/text.h"
 
 struct channel;
 
@@ -31,6 +32,9 @@ size_t channel_pending(const struct channel *channel); /* bytes sent that are no
 /* While it is paused nothing is read, so that the other end has to wait, and nothing is offered: what is
  * there already is offered in here when it goes on. Not to be called from `received` to go on. */
 void channel_pause(struct channel *channel, bool paused);
+
+/* In `closed` and after it: what had arrived and was not offered any more, as the channel was paused. */
+const struct buffer *channel_rest(const struct channel *channel);
 
 /* Reads, and offers, what has arrived by now. The owner may free the channel in its callbacks. */
 void channel_drain(struct channel *channel);

@@ -1,6 +1,6 @@
 /* Memory that never comes back NULL (a program that cannot get a few kilobytes ends with one line), and the
  * clean-up attributes: a variable declared `cleanup_fd int fd = -1` is closed when it leaves its scope,
- * unless steal_fd() hands it on. Libraries with a public header do not use memory_new. */
+ * unless steal_fd() hands it on. libsippod-expect does not use memory_new. */
 #pragma once
 
 #include <stddef.h>

@@ -27,9 +27,27 @@ static const char *const names[] = {
     [CTL_DELETEINTERFACE] = "deleteinterface",
 };
 
+#define CODES (sizeof names / sizeof *names)
+
+bool ctl_is_known(uint32_t code)
+{
+    return code < CODES && names[code];
+}
+
 const char *ctl_name(uint32_t code)
 {
-    return code < sizeof names / sizeof *names && names[code] ? names[code] : "unknown";
+    return ctl_is_known(code) ? names[code] : "unknown";
+}
+
+bool ctl_code_by_name(const char *name, uint32_t *ret_code)
+{
+    for (uint32_t code = 0; code < CODES; code++) {
+        if (!names[code] || strcmp(names[code], name) != 0)
+            continue;
+        *ret_code = code;
+        return true;
+    }
+    return false;
 }
 
 static void put_u32(struct buffer *out, uint32_t number)

@@ -6,6 +6,7 @@
  * (hyperhq/hyperstart src/api.h; containers/virtcontainers pkg/hyperstart.) */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,8 @@ enum ctl_code {
 
 /* "startpod" and the like; "unknown" for what has no name. */
 const char *ctl_name(uint32_t code);
+bool ctl_is_known(uint32_t code);                            /* it has a name */
+bool ctl_code_by_name(const char *name, uint32_t *ret_code); /* false: nothing is called so */
 
 struct ctl_frame {
     uint32_t code;

@@ -122,3 +122,21 @@ unit_test(expect/parse unit_play unit_support)
 unit_test(expect/evaluation expect unit_frames unit_support WRAP layers_dissect)
 unit_test(expect/expect expect unit_frames unit_scene)
 unit_test(expect/cmocka expect unit_scene)
+
+# The hyperstart mock, and a client of its own on its sockets.
+add_library(unit_caller STATIC unit/mock/caller.c)
+target_link_libraries(unit_caller PUBLIC mock unit_support)
+unit_test(mock/mock unit_caller)
+unit_test(mock/answers unit_caller)
+unit_test(mock/hostile unit_caller)
+unit_test(mock/client unit_caller wire)
+unit_test(mock/cmocka unit_caller)
+# The libraries as others use them, who have names of their own.
+unit_test(mock/alone mock_shared)
+add_executable(unit-mock-alone_static unit/mock/test_alone.c)
+target_link_libraries(unit-mock-alone_static PRIVATE mock_static PkgConfig::JANSSON Threads::Threads PkgConfig::CMOCKA)
+add_test(NAME unit-mock-alone_static COMMAND unit-mock-alone_static)
+set_tests_properties(unit-mock-alone_static PROPERTIES TIMEOUT 60 LABELS unit)
+add_test(NAME unit-mock-symbols COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/unit/mock/symbols.sh ${CMAKE_NM}
+  $<TARGET_FILE:mock_shared> $<TARGET_FILE:mock_static>)
+set_tests_properties(unit-mock-symbols PROPERTIES TIMEOUT 60 LABELS unit)
