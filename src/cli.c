@@ -13,6 +13,7 @@ const struct command cli_commands[] = {
     {.name = "shell", .summary = "a shell in the pod of a test", .run = command_shell_main},
     {.name = "exec", .summary = "run any command in a pod", .run = command_exec_main},
     {.name = "agent", .summary = "a pod for a hyperstart client", .run = command_agent_main},
+    {.name = "expect", .summary = "expect packets of an interface or a file", .run = command_expect_main},
     {.name = "cleanup", .summary = "remove what killed runs have left", .run = command_cleanup_main},
     {0},
 };

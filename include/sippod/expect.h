@@ -70,6 +70,10 @@ bool sippod_check_value(struct sippod_future *future, int64_t expected);
 /* Waits; the sentence of the verdict, which lasts as long as the future. */
 const char *sippod_future_detail(struct sippod_future *future);
 
+/* Its time is over now, as if its timeout had been so short: what came until now still counts, and a few
+ * hundredths of a second later it has ended. */
+void sippod_future_finish(struct sippod_future *future);
+
 /* Ends it as SIPPOD_CANCELLED, unless it has ended. */
 void sippod_future_cancel(struct sippod_future *future);
 

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -68,6 +69,31 @@ void process_exec(int program, char *const arguments[], char *const environment[
 
     if (parked >= 0 && arrange(fds, count) == 0)
         execveat(parked, "", arguments, environment, AT_EMPTY_PATH);
+}
+
+int process_spawn(char *const words[], int output, const sigset_t *blocked, int *ret_pidfd,
+                  struct error **ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    pid_t pid;
+    int error = posix_spawn_file_actions_init(&actions);
+
+    if (error)
+        return error_sys(ret, ERROR_FAILED, error, "cannot run %s", words[0]);
+    posix_spawnattr_init(&attributes); /* cannot fail in glibc, nor can what sets flags and signals */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, blocked);
+    if (output >= 0)
+        error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (!error)
+        error = posix_spawnp(&pid, words[0], &actions, &attributes, words, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error)
+        return error_sys(ret, ERROR_INPUT, error, "cannot run %s", words[0]);
+    *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* nobody but us reaps it */
+    return *ret_pidfd < 0 ? error_sys(ret, ERROR_HOST, errno, "cannot watch %s", words[0]) : 0;
 }
 
 void process_reset_signals(void)

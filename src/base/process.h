@@ -1,6 +1,7 @@
 /* Child processes: made with a pidfd, known by it, and started with nothing that they were not given. */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,12 @@ int process_keep_only(const int *fds, size_t count);
  * errno. */
 void process_exec(int program, char *const arguments[], char *const environment[], const int *fds,
                   size_t count);
+
+/* Starts a command of the user's, looked for in PATH, as a shell would: it has this process's environment and
+ * streams (but `output`, unless negative, as its standard output), ignores the same signals, and blocks those
+ * of `blocked`. *ret_pidfd is close-on-exec. */
+int process_spawn(char *const words[], int output, const sigset_t *blocked, int *ret_pidfd,
+                  struct error **ret);
 
 /* In a child: default disposition for all signals, nothing blocked. */
 void process_reset_signals(void);

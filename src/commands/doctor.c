@@ -1,11 +1,11 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "src/base/memory.h"
+#include "src/base/terminal.h"
 #include "src/base/text.h"
 #include "src/cli.h"
 #include "src/doctor/doctor.h"
@@ -85,8 +85,7 @@ static char *about_host(void)
 
 static int report(const struct diagnosis *diagnosis, bool json)
 {
-    const char *no_colour = getenv("NO_COLOR");
-    bool colours = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    bool colours = terminal_colours(STDOUT_FILENO);
     cleanup_free char *about = about_host();
     int result = json ? write_json(diagnosis, stdout) : write_text(diagnosis, about, colours, stdout);
 

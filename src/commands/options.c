@@ -214,6 +214,14 @@ int options_parse(const struct option_table *table, int argc, char **argv, void 
     return 0;
 }
 
+bool options_said(const struct option_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].name && strcmp(table->rows[i].name, name) == 0)
+            return table->seen[i];
+    return false;
+}
+
 /* ---- configuration files ---- */
 
 struct file {

@@ -47,6 +47,9 @@ struct option_table {
 int options_parse(const struct option_table *table, int argc, char **argv, void *options,
                   struct strings *ret_positional, char *ret_special, struct error **ret);
 
+/* Whether the source that was read last says something about the option. */
+bool options_said(const struct option_table *table, const char *name);
+
 /* Takes a configuration file (which may be absent). */
 int options_read(const struct option_table *table, const char *path, void *options, struct error **ret);
 

@@ -77,24 +77,16 @@ static int read_files(const struct option_table *table, const struct strings *pa
 
 /* ---- what does not go together ---- */
 
-static bool said(const struct option_table *table, const char *name)
-{
-    for (size_t i = 0; i < table->count; i++)
-        if (table->rows[i].name && strcmp(table->rows[i].name, name) == 0)
-            return table->seen[i];
-    return false;
-}
-
 static int check_line(const struct option_table *table, struct error **ret)
 {
     static const char *const groups[] = {"group", "group-pause", "group-stop-first-fail"};
 
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        if (said(table, groups[i]) && said(table, "jobs"))
+        if (options_said(table, groups[i]) && options_said(table, "jobs"))
             return error_set(ret, ERROR_INPUT,
                              "--jobs and --%s exclude each other: groups wait for each other, jobs do not",
                              groups[i]);
-    if (said(table, "total") && said(table, "repeat"))
+    if (options_said(table, "total") && options_said(table, "repeat"))
         return error_set(ret, ERROR_INPUT, "--total and --repeat exclude each other");
     return 0;
 }

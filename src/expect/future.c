@@ -178,6 +178,20 @@ const char *sippod_future_detail(struct sippod_future *future)
     return future->evaluation.verdict.detail; /* which does not change any more */
 }
 
+void sippod_future_finish(struct sippod_future *future)
+{
+    struct evaluation *evaluation = &future->evaluation;
+    uint64_t now = clock_ns(CLOCK_REALTIME);
+
+    lock(future);
+    if (!future->told && now < evaluation->end_ns) {
+        evaluation->end_ns = now;
+        future->due_ns = clock_ns(CLOCK_MONOTONIC) + GRACE_NS;
+        (void)eventfd_write(future->context->wake, 1);
+    }
+    unlock(future);
+}
+
 void sippod_future_cancel(struct sippod_future *future)
 {
     lock(future);

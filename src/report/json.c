@@ -1,5 +1,6 @@
+#include "src/report/json.h"
+
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,7 @@
 #define FILE_NAME  "results.json"
 #define MOST_BYTES ((size_t)256 * 1024 * 1024)
 
-/* Text from outside may be any bytes; JSON holds UTF-8. */
-static json_t *text_or_null(const char *text)
+json_t *json_text(const char *text)
 {
     json_t *json;
 
@@ -30,7 +30,7 @@ static json_t *text_or_null(const char *text)
     return json;
 }
 
-static json_t *seconds(double value)
+json_t *json_seconds(double value)
 {
     return json_real(round(value * 1e6) / 1e6);
 }
@@ -52,9 +52,9 @@ static json_t *host_json(void)
     json_t *json = json_object();
 
     (void)uname(&name);
-    json_object_set_new(json, "name", text_or_null(name.nodename));
-    json_object_set_new(json, "kernel", text_or_null(name.release));
-    json_object_set_new(json, "machine", text_or_null(name.machine));
+    json_object_set_new(json, "name", json_text(name.nodename));
+    json_object_set_new(json, "kernel", json_text(name.release));
+    json_object_set_new(json, "machine", json_text(name.machine));
     json_object_set_new(json, "uid", json_integer((json_int_t)getuid()));
     return json;
 }
@@ -63,10 +63,10 @@ static json_t *ua_json(const struct ua_result *ua)
 {
     json_t *json = json_object();
 
-    json_object_set_new(json, "name", text_or_null(ua->name));
-    json_object_set_new(json, "role", text_or_null(ua->role));
-    json_object_set_new(json, "part", text_or_null(ua->part));
-    json_object_set_new(json, "address", text_or_null(ua->address));
+    json_object_set_new(json, "name", json_text(ua->name));
+    json_object_set_new(json, "role", json_text(ua->role));
+    json_object_set_new(json, "part", json_text(ua->part));
+    json_object_set_new(json, "address", json_text(ua->address));
     json_object_set_new(json, "exit_code",
                         ua->started && !ua->signal ? json_integer(ua->exit_code) : json_null());
     json_object_set_new(json, "signal", ua->signal ? json_integer(ua->signal) : json_null());
@@ -81,9 +81,9 @@ static json_t *dns_json(const struct test_result *test)
         const struct dns_result *dns = &test->dns[i];
         json_t *entry = json_object();
 
-        json_object_set_new(entry, "name", text_or_null(dns->name));
-        json_object_set_new(entry, "type", text_or_null(dns->type));
-        json_object_set_new(entry, "rcode", text_or_null(dns->rcode));
+        json_object_set_new(entry, "name", json_text(dns->name));
+        json_object_set_new(entry, "type", json_text(dns->type));
+        json_object_set_new(entry, "rcode", json_text(dns->rcode));
         json_object_set_new(entry, "count", json_integer((json_int_t)dns->count));
         json_array_append_new(json, entry);
     }
@@ -95,7 +95,7 @@ static json_t *strings_json(const struct strings *strings)
     json_t *json = json_array();
 
     for (size_t i = 0; i < strings->count; i++)
-        json_array_append_new(json, text_or_null(strings->list[i]));
+        json_array_append_new(json, json_text(strings->list[i]));
     return json;
 }
 
@@ -105,20 +105,20 @@ static json_t *test_json(const struct test_result *test)
 
     for (size_t i = 0; i < test->ua_count; i++)
         json_array_append_new(uas, ua_json(&test->uas[i]));
-    json_object_set_new(json, "name", text_or_null(test->name));
+    json_object_set_new(json, "name", json_text(test->name));
     json_object_set_new(json, "index", json_integer(test->index));
-    json_object_set_new(json, "run_id", text_or_null(test->run_id));
+    json_object_set_new(json, "run_id", json_text(test->run_id));
     json_object_set_new(json, "verdict", json_string(verdict_name(test->verdict)));
     json_object_set_new(json, "result", json_string(outcome_name(test->outcome)));
     json_object_set_new(json, "clean", json_boolean(test->clean));
     json_object_set_new(json, "expected", json_boolean(test->expected));
     json_object_set_new(json, "states", strings_json(&test->states));
-    json_object_set_new(json, "reason", text_or_null(test->reason));
-    json_object_set_new(json, "prepare_s", seconds(test->prepare_s));
-    json_object_set_new(json, "run_s", seconds(test->run_s));
-    json_object_set_new(json, "clean_s", seconds(test->clean_s));
-    json_object_set_new(json, "folder", text_or_null(test->folder));
-    json_object_set_new(json, "pcap", text_or_null(test->pcap));
+    json_object_set_new(json, "reason", json_text(test->reason));
+    json_object_set_new(json, "prepare_s", json_seconds(test->prepare_s));
+    json_object_set_new(json, "run_s", json_seconds(test->run_s));
+    json_object_set_new(json, "clean_s", json_seconds(test->clean_s));
+    json_object_set_new(json, "folder", json_text(test->folder));
+    json_object_set_new(json, "pcap", json_text(test->pcap));
     json_object_set_new(json, "packets", json_integer((json_int_t)test->packets));
     json_object_set_new(json, "dropped", json_integer((json_int_t)test->dropped));
     json_object_set_new(json, "uas", uas);
@@ -147,9 +147,9 @@ int results_write_json(const struct results *results, int dir, struct error **re
         json_array_append_new(tests, test_json(results->tests[i]));
     json_object_set_new(json, "schema", json_integer(1));
     json_object_set_new(json, "sippod", json_string(SIPPOD_VERSION));
-    json_object_set_new(json, "suite", text_or_null(results->suite));
+    json_object_set_new(json, "suite", json_text(results->suite));
     json_object_set_new(json, "started", when(results->started));
-    json_object_set_new(json, "duration_s", seconds(results->duration_s));
+    json_object_set_new(json, "duration_s", json_seconds(results->duration_s));
     json_object_set_new(json, "exit_code", json_integer(results->exit_code));
     json_object_set_new(json, "partial", json_boolean(results->partial));
     json_object_set_new(json, "dry_run", json_boolean(results->dry_run));

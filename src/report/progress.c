@@ -1,11 +1,10 @@
 #include "src/report/progress.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "src/base/memory.h"
+#include "src/base/terminal.h"
 
 #define RESET "\033[0m"
 
@@ -17,11 +16,9 @@ static const char *const colours[] = {
 
 void progress_open(struct progress *progress, enum progress_level level, FILE *stream)
 {
-    const char *no_colour = getenv("NO_COLOR");
-
     progress->level = level;
     progress->stream = stream;
-    progress->colours = isatty(fileno(stream)) && !(no_colour && *no_colour);
+    progress->colours = terminal_colours(fileno(stream));
 }
 
 static char *line_text(const struct progress_line *line)

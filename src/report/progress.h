@@ -21,8 +21,7 @@ struct progress {
     bool colours;
 };
 
-/* On `stream`, which stays the caller's. Colours are for a terminal whose user did not set NO_COLOR
- * (https://no-color.org). */
+/* On `stream`, which stays the caller's. */
 void progress_open(struct progress *progress, enum progress_level level, FILE *stream);
 
 struct progress_line {

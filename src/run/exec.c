@@ -220,6 +220,7 @@ static int start_pod(struct exec *exec, struct error **ret)
     memcpy(config.run_id, exec->run_id, sizeof config.run_id);
     if (strcmp(exec->folder, "/") != 0)
         strings_add(&mounts.readable, exec->folder);
+    strings_add(&mounts.readable, exec->host.program_folder); /* for `sippod expect`, wherever sippod lies */
     exec->pod = pod_start(&exec->host, &config, &pod_callbacks, exec, ret);
     strings_free(&mounts.readable);
     if (!exec->pod)
