@@ -73,16 +73,18 @@ int file_read_head(int dir, const char *path, size_t most, char **ret_data, size
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t length)
+int file_write_all(int fd, const void *data, size_t length)
 {
+    const char *rest = data;
+
     while (length) {
-        ssize_t written = write(fd, data, length);
+        ssize_t written = write(fd, rest, length);
 
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return -1;
-        data += written;
+        rest += written;
         length -= (size_t)written;
     }
     return 0;
@@ -97,7 +99,8 @@ int file_write(int dir, const char *path, const void *data, size_t length, mode_
     fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return error_sys(ret, ERROR_FAILED, errno, "cannot create %s", temporary);
-    if (write_all(fd, data, length) < 0 || fchmod(fd, mode) < 0 || renameat(dir, temporary, dir, path) < 0) {
+    if (file_write_all(fd, data, length) < 0 || fchmod(fd, mode) < 0 ||
+        renameat(dir, temporary, dir, path) < 0) {
         int sys = errno;
 
         (void)unlinkat(dir, temporary, 0);
@@ -193,7 +196,7 @@ static int copy_file(int from, int to, const char *name, mode_t mode, struct err
     while ((length = read(from, chunk, sizeof chunk)) != 0) {
         if (length < 0 && errno == EINTR)
             continue;
-        if (length < 0 || write_all(out, chunk, (size_t)length) < 0)
+        if (length < 0 || file_write_all(out, chunk, (size_t)length) < 0)
             return error_sys(ret, ERROR_FAILED, errno, "cannot copy %s", name);
     }
     if (fchmod(out, (mode & 0777) | 0600) < 0)

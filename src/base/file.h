@@ -18,6 +18,9 @@ int file_read_head(int dir, const char *path, size_t most, char **ret_data, size
                    struct error **ret);
 
 /* Writes `path` in `dir` by way of a temporary file and rename(2): whole or not at all. */
+/* All of it, to a descriptor that may block. -1 with errno. */
+int file_write_all(int fd, const void *data, size_t length);
+
 int file_write(int dir, const char *path, const void *data, size_t length, mode_t mode, struct error **ret);
 
 /* Makes `path` and what is missing above it (0777 less the umask); *ret_dir, if asked for, is opened on it.

@@ -6,16 +6,15 @@
 #include "netns/forwarding.h"
 #include "src/base/memory.h"
 #include "src/cli.h"
+#include "src/commands/run_options.h"
 #include "src/run/folder.h"
-
-#define DEFAULT_RESULTS "sippod-results"
 
 static const char usage[] =
     "Usage: sippod cleanup [DIR...]\n"
     "\n"
-    "Removes what killed runs have left in results folders (default: " DEFAULT_RESULTS
-    "): run folders that no\n"
-    "results.json tells of. A folder that a live run uses is not touched.\n"
+    "Removes what killed runs have left in results folders (default: " RUN_RESULTS " and\n" SHELL_RESULTS
+    "): run folders that no results.json tells of. A folder that a live run uses is\n"
+    "not touched.\n"
     "\n"
     "Called by root, it also turns off the forwarding of network devices that killed runs with a device\n"
     "under test outside have left on, unless one is under way. Nothing else can be left of a killed run.\n";
@@ -90,7 +89,7 @@ int command_cleanup_main(int argc, char **argv)
     }
     worst = clean_up_forwarding();
     if (optind == argc)
-        return worse(worst, clean_up(DEFAULT_RESULTS));
+        return worse(worst, worse(clean_up(RUN_RESULTS), clean_up(SHELL_RESULTS)));
     for (; optind < argc; optind++)
         worst = worse(worst, clean_up(argv[optind]));
     return worst;

@@ -8,10 +8,9 @@
 #include "src/base/terminal.h"
 #include "src/base/text.h"
 #include "src/cli.h"
+#include "src/commands/run_options.h"
 #include "src/doctor/doctor.h"
 #include "src/doctor/write.h"
-
-#define DEFAULT_RESULTS "sippod-results" /* as of sippod run */
 
 static const char usage[] =
     "Usage: sippod doctor [OPTIONS]\n"
@@ -21,8 +20,7 @@ static const char usage[] =
     "\n"
     "      --json                 for programs\n"
     "      --sipp PROGRAM         the SIPp to ask (default: sipp in PATH)\n"
-    "      --results DIR          where to look for left-overs of killed runs (default: " DEFAULT_RESULTS
-    ")\n"
+    "      --results DIR          where to look for left-overs of killed runs (default: " RUN_RESULTS ")\n"
     "  -v, --version              the version\n"
     "  -h, --help                 this text\n"
     "\n"
@@ -97,7 +95,7 @@ static int report(const struct diagnosis *diagnosis, bool json)
 
 int command_doctor_main(int argc, char **argv)
 {
-    struct doctor_options doctor = {.sipp = "sipp", .results = DEFAULT_RESULTS};
+    struct doctor_options doctor = {.sipp = "sipp", .results = RUN_RESULTS};
     struct diagnosis diagnosis;
     bool json = false;
     int code = parse(argc, argv, &doctor, &json);

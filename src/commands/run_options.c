@@ -12,7 +12,6 @@
 #include "src/commands/run_table.h"
 
 #define DEFAULT_SUITE "./tmp-testsuite"
-#define SHELL_FOLDER  "sippod-shell" /* not where the run lies whose failure is looked into */
 #define OLD_FOLDER    "/var/tmp/sipplauncher"
 #define OLD_LOG       "/tmp/sipplauncher.log"
 #define OLD_SETTINGS  "/usr/local/etc/sipplauncher/sipplauncher.configlog.conf"
@@ -21,9 +20,9 @@
 static struct run_options defaults(enum run_kind kind)
 {
     static const char *const results[] = {
-        [RUN_PLAIN] = "sippod-results",
+        [RUN_PLAIN] = RUN_RESULTS,
         [RUN_AS_SIPPLAUNCHER] = OLD_FOLDER,
-        [RUN_SHELL] = SHELL_FOLDER,
+        [RUN_SHELL] = SHELL_RESULTS,
     };
     bool as_sipplauncher = kind == RUN_AS_SIPPLAUNCHER;
     struct run_options run = {
@@ -156,7 +155,8 @@ static void print_shell_help(const struct option_table *table)
          "and opens a shell in its pod. When that is left the test is rolled back. If standard input is no\n"
          "terminal, commands are read from it.\n"
          "\n"
-         "Options are those of `sippod run`, but --results (default: " SHELL_FOLDER ") and --keep (default:\n"
+         "Options are those of `sippod run`, but --results (default: " SHELL_RESULTS
+         ") and --keep (default:\n"
          "all) are not taken from configuration files.\n");
     options_print(table);
     puts("\n"

@@ -3,6 +3,10 @@
 
 #include "src/run/run.h"
 
+/* Where results go when nothing is said. A shell's are not where the run lies whose failure it looks into. */
+#define RUN_RESULTS   "sippod-results"
+#define SHELL_RESULTS "sippod-shell"
+
 enum run_kind { RUN_PLAIN, RUN_AS_SIPPLAUNCHER, RUN_SHELL };
 
 enum run_options_result {

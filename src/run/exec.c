@@ -81,16 +81,8 @@ static void on_signal(void *user, int signal)
 static void on_output(void *user, bool errors, const uint8_t *data, size_t length)
 {
     (void)user;
-    while (length) {
-        ssize_t written = write(errors ? STDERR_FILENO : STDOUT_FILENO, data, length);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return; /* whoever read it has gone; SIGPIPE tells the rest */
-        data += written;
-        length -= (size_t)written;
-    }
+    /* If whoever read it has gone, SIGPIPE tells. */
+    (void)file_write_all(errors ? STDERR_FILENO : STDOUT_FILENO, data, length);
 }
 
 static void on_ended(void *user, const struct process_end *end, const struct error *error)

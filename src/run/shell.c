@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "src/base/file.h"
 #include "src/base/memory.h"
 #include "src/run/terminal.h"
 
@@ -171,21 +172,6 @@ static void on_writable(void *user, uint32_t events)
     leave_when_complete(shell);
 }
 
-/* A file cannot be watched, and takes all at once. */
-static void write_now(struct way *way)
-{
-    while (way->waiting.length) {
-        ssize_t written = write(way->fd, way->waiting.data, way->waiting.length);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            buffer_free(&way->waiting);
-        else
-            buffer_drop(&way->waiting, (size_t)written);
-    }
-}
-
 static void on_output(void *user, bool errors, const uint8_t *data, size_t length)
 {
     struct shell *shell = user;
@@ -193,12 +179,14 @@ static void on_output(void *user, bool errors, const uint8_t *data, size_t lengt
 
     if (shell->ending)
         return;
-    buffer_add(&way->waiting, data, length);
     if (!way->watch)
         way->watch = loop_watch(shell->config.loop, way->fd, EPOLLOUT, on_writable, way, NULL);
-    if (!way->watch)
-        write_now(way);
-    else if (is_full(shell))
+    if (!way->watch) { /* a file, which takes all at once */
+        (void)file_write_all(way->fd, data, length);
+        return;
+    }
+    buffer_add(&way->waiting, data, length);
+    if (is_full(shell))
         pod_process_hold_output(shell->process, true);
 }
 

@@ -14,6 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "src/base/file.h"
 #include "src/base/memory.h"
 
 struct terminal {
@@ -163,20 +164,6 @@ static int hold_output(struct terminal *terminal, struct error **ret)
     return 0;
 }
 
-static void write_all(int fd, const char *data, size_t length)
-{
-    while (length) {
-        ssize_t written = write(fd, data, length);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return; /* nobody is there to read it any more */
-        data += written;
-        length -= (size_t)written;
-    }
-}
-
 static void release_output(struct terminal *terminal)
 {
     int shown = -1;
@@ -192,7 +179,7 @@ static void release_output(struct terminal *terminal)
         }
     if (shown >= 0 && lseek(terminal->kept, 0, SEEK_SET) == 0)
         while ((length = read(terminal->kept, data, sizeof data)) > 0)
-            write_all(shown, data, (size_t)length);
+            (void)file_write_all(shown, data, (size_t)length);
     close_fd(&terminal->kept);
     close_fd(&terminal->output);
 }

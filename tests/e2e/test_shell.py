@@ -42,6 +42,15 @@ class ShellCase(Case):
         running.popen.stdin.write(text)
         return running.wait(timeout)
 
+    def begin(self, commands="touch begun; sleep 600\n", results="sippod-shell"):
+        """A shell that goes on; `touch begun` is among the commands."""
+        if not (self.folder / "suite").exists():
+            self.write(after="touch after\n")
+        running = self.open("--results", results, stdin=subprocess.PIPE)
+        running.popen.stdin.write(commands)
+        running.popen.stdin.flush()
+        return running, self.wait_for(f"{results}/one/*/begun", running).parent
+
     def the_folder(self, results="sippod-shell"):
         """That of the only run folder."""
         return self.run_folder(folder=results)
@@ -121,6 +130,18 @@ class Commands(ShellCase):
         self.assertEqual(run.out, "called\n")
         self.assertRegex(run.err, r"dut +198\.18\.0\.1 \(dut/dut\.sh")
 
+    def test_dut_in_global(self):
+        """It lives while the shell does, and its after.sh comes last."""
+        self.write(files={"uac_ua0.xml": suites.uac()})
+        suites.write_test(self.folder / "suite", "GLOBAL", {"uas.xml": suites.uas()}, after="touch $SIPPOD_SHARED/../../late\n",
+                          before="sipp -sf uas.xml -i {{dut.host}} -nostdin >/dev/null 2>&1 &\n"
+                                 "while ! grep -q 010012C6:13C4 /proc/net/udp; do sleep 0.01; done\n")
+        self.me.own(self.folder)
+        run = self.commands("\n".join(self.sipp_lines()) + " >/dev/null && echo called\n", "--writable", ".")
+        self.assertEqual((run.code, run.out), (0, "called\n"), run)
+        self.assertRegex(run.err, r"dut +198\.18\.0\.1 \(in GLOBAL's pod\)")
+        self.assertTrue((self.folder / "sippod-shell" / "late").exists(), "after.sh of GLOBAL was not run")
+
     def test_input_that_is_a_file(self):
         self.write()
         script = suites.write(self.folder / "script", "echo one\n" * 3)
@@ -140,11 +161,7 @@ class Commands(ShellCase):
 
     def test_input_that_nobody_reads(self):
         """It is not taken, but for what buffers hold."""
-        self.write()
-        running = self.open(stdin=subprocess.PIPE)
-        running.popen.stdin.write("touch begun; sleep 600\n")
-        running.popen.stdin.flush()
-        self.wait_for("sippod-shell/one/*/begun", running)
+        running, _ = self.begin()
         way, taken = running.popen.stdin.fileno(), 0
         os.set_blocking(way, False)
         while taken < 1 << 25 and select.select([], [way], [], 0.5)[1]:
@@ -156,11 +173,7 @@ class Commands(ShellCase):
 
     def test_output_that_nobody_reads(self):
         """It waits in the pod: sippod does not grow, and a signal gets through."""
-        self.write()
-        running = self.open(stdin=subprocess.PIPE)
-        running.popen.stdin.write("touch begun; yes\n")
-        running.popen.stdin.flush()
-        self.wait_for("sippod-shell/one/*/begun", running)
+        running, _ = self.begin("touch begun; yes\n")
         self.assertTrue(0 < host.wait_until(lambda: size_at_rest(running.pid), 20) < 16 * 1024)
         running.signal(signal.SIGTERM)
         self.assertExit(running.wait(10), 143)
@@ -168,14 +181,6 @@ class Commands(ShellCase):
 
 @for_each_user
 class Ends(ShellCase):
-    def begin(self, commands="touch begun; sleep 600\n", results="sippod-shell"):
-        if not (self.folder / "suite").exists():
-            self.write(after="touch after\n")
-        running = self.open("--results", results, stdin=subprocess.PIPE)
-        running.popen.stdin.write(commands)
-        running.popen.stdin.flush()
-        return running, self.wait_for(f"{results}/one/*/begun", running).parent
-
     def test_signals(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with self.subTest(number):
@@ -202,6 +207,17 @@ class Ends(ShellCase):
         self.assertExit(run, 1)
         self.assertIn("sippod: the shell: the agent has ended\n", run.err)
         self.assertEqual(self.result("sippod-shell")["clean"], False)
+
+    def test_sippod_that_is_killed(self):
+        """The pod goes with it, and `sippod cleanup` removes what is left."""
+        running, folder = self.begin()
+        running.signal(signal.SIGKILL)
+        running.popen.wait()
+        self.assertTrue(host.wait_until(lambda: not host.find("sleep")))
+        run = self.start_command([self.program, "cleanup"]).wait()
+        self.assertIn("sippod-shell: 2 folders removed\n", run.out)
+        self.assertFalse(folder.exists())
+        running.wait()
 
     def test_test_that_is_not_ready(self):
         self.write(before="echo no luck >&2; exit 3\n", after="touch after\n")
