@@ -6,7 +6,6 @@ the function starts is in there, too.
 
 They belong to the initial user namespace, so that file capabilities count in them as on a real host.
 """
-import ctypes
 import os
 import re
 import socket
@@ -16,17 +15,11 @@ from pathlib import Path
 
 import harness
 import host
+from host import call
 
 CLONE_NEWNS, CLONE_NEWNET, CLONE_FS = 0x00020000, 0x40000000, 0x00000200
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
 SETTINGS = ("forwarding", "rp_filter", "proxy_arp")
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def call(name, *arguments):
-    if getattr(libc, name)(*arguments) != 0:
-        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 def in_thread(function):
