@@ -36,7 +36,8 @@ char *text_slice(const char *text, size_t length)
 {
     char *copy = memory_new(length + 1);
 
-    memcpy(copy, text, length);
+    if (length)
+        memcpy(copy, text, length);
     return copy;
 }
 

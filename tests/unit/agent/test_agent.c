@@ -20,6 +20,7 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "tests/unit/agent/pod.h"
+#include "tests/unit/agent/raw.h"
 #include "tests/unit/support/support.h"
 
 #define WAIT_MS 5000
@@ -87,47 +88,6 @@ static void test_malformed_json(void **state)
 
 /* ---- bytes ---- */
 
-/* The next frame; its payload is put into `payload`. */
-static uint32_t next_frame(struct pod *pod, struct buffer *payload)
-{
-    uint8_t header[CTL_HEADER];
-    uint32_t code, length;
-
-    assert_int_equal(recv(pod->ctl, header, sizeof header, MSG_WAITALL), sizeof header);
-    memcpy(&code, header, 4);
-    memcpy(&length, header + 4, 4);
-    length = be32toh(length) - CTL_HEADER;
-    payload->length = 0;
-    for (; length; length--) {
-        uint8_t byte;
-
-        assert_int_equal(recv(pod->ctl, &byte, 1, MSG_WAITALL), 1);
-        buffer_add(payload, &byte, 1);
-    }
-    buffer_add(payload, "", 1);
-    return be32toh(code);
-}
-
-static void wait_ready(struct pod *pod)
-{
-    cleanup_buffer struct buffer payload = {0};
-    struct timeval limit = {.tv_sec = WAIT_MS / 1000};
-
-    assert_int_equal(setsockopt(pod->ctl, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-    assert_int_equal(setsockopt(pod->io, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-    while (next_frame(pod, &payload) != CTL_READY)
-        ; /* what the pod has to do without */
-}
-
-static uint32_t number_of(const struct buffer *payload)
-{
-    uint32_t number;
-
-    assert_int_equal(payload->length, 5);
-    memcpy(&number, payload->data, 4);
-    return be32toh(number);
-}
-
 /* One byte at a time: each is acknowledged with NEXT, and the answers come where a command is whole. */
 static void test_byte_by_byte(void **state)
 {
@@ -136,20 +96,20 @@ static void test_byte_by_byte(void **state)
     cleanup_buffer struct buffer payload = {0};
     size_t first;
 
-    wait_ready(pod);
+    raw_ready(pod);
     ctl_encode(&bytes, CTL_PING, NULL, 0);
     first = bytes.length;
     ctl_encode(&bytes, CTL_STARTPOD, "{\"hostname\":1}", 14);
     for (size_t i = 0; i < bytes.length; i++) {
         assert_int_equal(send(pod->ctl, bytes.data + i, 1, MSG_NOSIGNAL), 1);
-        assert_int_equal(next_frame(pod, &payload), CTL_NEXT);
-        assert_int_equal(number_of(&payload), 1);
+        assert_int_equal(raw_next(pod, &payload), CTL_NEXT);
+        assert_int_equal(raw_number(&payload), 1);
         if (i + 1 == first) {
-            assert_int_equal(next_frame(pod, &payload), CTL_ACK);
+            assert_int_equal(raw_next(pod, &payload), CTL_ACK);
             assert_int_equal(payload.length, 1);
         }
     }
-    assert_int_equal(next_frame(pod, &payload), CTL_ERROR);
+    assert_int_equal(raw_next(pod, &payload), CTL_ERROR);
     assert_non_null(strstr((char *)payload.data, "\"hostname\""));
 }
 
@@ -161,17 +121,17 @@ static void test_all_at_once(void **state)
     cleanup_buffer struct buffer payload = {0};
     size_t counted = 0, answers = 0;
 
-    wait_ready(pod);
+    raw_ready(pod);
     for (int i = 0; i < 50; i++) {
         ctl_encode(&bytes, CTL_PING, NULL, 0);
         ctl_encode(&bytes, CTL_WINSIZE + 1000, "some payload", 12);
     }
     assert_int_equal(send(pod->ctl, bytes.data, bytes.length, MSG_NOSIGNAL), bytes.length);
     while (answers < 100 || counted < bytes.length) {
-        uint32_t code = next_frame(pod, &payload);
+        uint32_t code = raw_next(pod, &payload);
 
         if (code == CTL_NEXT)
-            counted += number_of(&payload);
+            counted += raw_number(&payload);
         else
             assert_int_equal(code, answers++ % 2 ? CTL_ERROR : CTL_ACK);
     }
@@ -197,9 +157,9 @@ static void ends_after(struct pod *pod, const char *header)
     uint8_t byte;
     uint32_t code;
 
-    wait_ready(pod);
+    raw_ready(pod);
     assert_int_equal(send(pod->ctl, header, CTL_HEADER, MSG_NOSIGNAL), CTL_HEADER);
-    while ((code = next_frame(pod, &payload)) == CTL_NEXT)
+    while ((code = raw_next(pod, &payload)) == CTL_NEXT)
         ;
     assert_int_equal(code, CTL_ERROR);
     assert_non_null(strstr((char *)payload.data, "between 8 and 1048576"));
@@ -228,7 +188,7 @@ static void test_input_for_nobody(void **state)
     struct io_frame frame;
     size_t used;
 
-    wait_ready(pod);
+    raw_ready(pod);
     io_encode(&bytes, 7, NULL, 0);
     io_encode(&bytes, UINT64_C(1) << 40, "hello", 5);
     io_encode(&bytes, 9, "x", 1);
@@ -244,7 +204,7 @@ static void test_bad_io_frame(void **state)
 {
     struct pod *pod = *state;
 
-    wait_ready(pod);
+    raw_ready(pod);
     assert_int_equal(send(pod->io, "\0\0\0\0\0\0\0\1\0\0\0\1", IO_HEADER, MSG_NOSIGNAL), IO_HEADER);
     (void)pod_end(pod);
 }
@@ -258,14 +218,14 @@ static void test_no_streams(void **state)
     cleanup_buffer struct buffer payload = {0};
     uint8_t data[64];
 
-    wait_ready(pod);
+    raw_ready(pod);
     ctl_encode(&bytes, CTL_NEWCONTAINER, json, strlen(json));
     assert_int_equal(send(pod->ctl, bytes.data, bytes.length, MSG_NOSIGNAL), bytes.length);
-    while (next_frame(pod, &payload) != CTL_PROCESSASYNCEVENT)
+    while (raw_next(pod, &payload) != CTL_PROCESSASYNCEVENT)
         ;
     assert_non_null(strstr((char *)payload.data, "exited"));
     assert_int_equal(send(pod->ctl, "\0\0\0\x0c\0\0\0\x08", CTL_HEADER, MSG_NOSIGNAL), CTL_HEADER);
-    while (next_frame(pod, &payload) != CTL_ACK)
+    while (raw_next(pod, &payload) != CTL_ACK)
         ; /* by now all of the end has been told */
     assert_int_equal(recv(pod->io, data, sizeof data, MSG_DONTWAIT), -1);
 }
@@ -283,7 +243,7 @@ static void test_late_output(void **state)
     cleanup_buffer struct buffer payload = {0};
     uint8_t data[2 * IO_HEADER + 1];
 
-    wait_ready(pod);
+    raw_ready(pod);
     ctl_encode(&bytes, CTL_NEWCONTAINER, json, strlen(json));
     assert_int_equal(send(pod->ctl, bytes.data, bytes.length, MSG_NOSIGNAL), bytes.length);
     assert_int_equal(recv(pod->io, data, sizeof data, MSG_WAITALL), sizeof data);
@@ -294,7 +254,7 @@ static void test_late_output(void **state)
     assert_true(folder_has(folder, "done"));
     assert_int_equal(send(pod->ctl, "\0\0\0\x0c\0\0\0\x08", CTL_HEADER, MSG_NOSIGNAL), CTL_HEADER);
     for (int acks = 0; acks < 2;)
-        acks += next_frame(pod, &payload) == CTL_ACK;
+        acks += raw_next(pod, &payload) == CTL_ACK;
     assert_int_equal(recv(pod->io, data, sizeof data, MSG_DONTWAIT), -1);
     folder_remove(folder);
 }

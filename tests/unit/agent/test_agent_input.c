@@ -12,6 +12,7 @@
 
 #include "src/base/memory.h"
 #include "tests/unit/agent/pod.h"
+#include "tests/unit/agent/raw.h"
 #include "tests/unit/support/support.h"
 
 #define BIG ((size_t)20 * 1000 * 1000)
@@ -108,15 +109,6 @@ static void test_dropped(void **state)
     strings_free(&quiet.process.args);
 }
 
-static size_t memory_of(const struct pod *pod)
-{
-    cleanup_free char *path = text_format("/proc/%d/status", pod->pid);
-    cleanup_free char *status = folder_get("", path + 1);
-
-    assert_non_null(status);
-    return strtoul(strstr(status, "VmHWM:") + 6, NULL, 10) * 1024;
-}
-
 /* One that never reads: the others go on, the agent's memory stays what it is, and what waits behind it comes
  * when it has ended. */
 static void test_never_read(void **state)
@@ -137,9 +129,7 @@ static void test_never_read(void **state)
     free(said);
     assert_int_equal(other.data.length, 0);
 #ifndef ADDRESS_SANITIZER
-    assert_true(memory_of(pod) < (size_t)16 * 1024 * 1024);
-#else
-    (void)memory_of;
+    assert_true(pod_memory(pod) < (size_t)16 * 1024 * 1024);
 #endif
     pod_acks(pod, CTL_KILLCONTAINER, "{\"container\":\"deaf\",\"signal\":9}");
     output_says(&other, "hello\n");
