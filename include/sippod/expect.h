@@ -14,6 +14,11 @@
  * functions too, where a wait returns at once. The context is locked while they run: a function of a
  * predicate that waits for a lock which another thread holds while it calls the library waits for ever.
  *
+ * Lost packets. Where packets come faster than they are looked at the kernel loses some once it has no more
+ * room, and nobody knows what they were. What a stop condition has decided stands all the same, and the
+ * detail tells how many were lost. Every other end, by time or by the limit of packets, is then an error:
+ * what was lost may be what was to be seen, not to be seen or to be counted.
+ *
  * Rights. Capturing and sending need CAP_NET_RAW in the network namespace: root, a file capability, or a pod
  * (`sippod exec --script-caps net_raw -- PROGRAM`). Without it futures end as an error that says so. */
 #ifndef SIPPOD_EXPECT_H
@@ -37,7 +42,8 @@ void sippod_context_free(struct sippod_context *context);
 /* Expects that of the packets of the interface from now on; takes the predicate. `options` may be NULL. There
  * is one capture an interface and direction, however many futures; it truncates no frame up to 65,535 bytes.
  * Whatever is wrong (no such interface, no right to capture, a wrong argument) makes a future that has ended
- * as SIPPOD_FAILED; so does an interface that vanishes. NULL: out of memory; the predicate is freed. */
+ * as SIPPOD_FAILED; so does an interface that vanishes or goes down. NULL: out of memory; the predicate is
+ * freed. */
 struct sippod_future *sippod_expect(struct sippod_context *context, const char *interface,
                                     struct sippod_predicate predicate, const struct sippod_options *options);
 

@@ -34,6 +34,7 @@ struct sippod_verdict {
     enum sippod_state state;
     struct sippod_value value;  /* of SIPPOD_DECIDED */
     uint64_t seen;              /* packets that counted */
+    uint64_t lost;              /* packets that the capture had no room for meanwhile */
     uint64_t elapsed_ns;        /* from the beginning to the decision */
     char detail[SIPPOD_DETAIL]; /* "packet_count_was(42): saw 17 of 42 in 5.0 s on eth0"; why it failed */
 };

@@ -13,10 +13,11 @@ struct sippod_future {
     struct listener *listener;                        /* NULL: it has ended, or there never was one */
     struct sippod_future *next_pending, **pending_at; /* of the listener */
     struct evaluation evaluation;
-    uint64_t due_ns; /* on the monotonic clock: when its time is over; UINT64_MAX: never */
-    int fd;          /* an eventfd, if somebody asked for one, else -1 */
-    bool told;       /* that it has ended */
-    bool doomed;     /* freed from the worker, which does it at the end of its round */
+    uint32_t lost_before; /* what its listener had lost before it began */
+    uint64_t due_ns;      /* on the monotonic clock: when its time is over; UINT64_MAX: never */
+    int fd;               /* an eventfd, if somebody asked for one, else -1 */
+    bool told;            /* that it has ended */
+    bool doomed;          /* freed from the worker, which does it at the end of its round */
 };
 
 /* A capture of one interface in one direction, and the futures that wait for its packets. A future that ends,
@@ -29,7 +30,11 @@ struct listener {
     char *interface;
     enum sippod_direction direction;
     struct pcap *handle;
-    uint64_t unit; /* nanoseconds in the smaller part of libpcap's time stamps */
+    int state_fd;     /* has an error once the interface has gone down; -1: not watched */
+    uint64_t down_ns; /* on the monotonic clock: when that makes it fail; UINT64_MAX: it is up */
+    uint32_t lost;    /* packets, since it began; may wrap */
+    bool broken;      /* libpcap has said why it captures no more */
+    uint64_t unit;    /* nanoseconds in the smaller part of libpcap's time stamps */
     uint32_t linktype;
 };
 
@@ -56,9 +61,14 @@ struct listener *listener_get(struct sippod_context *context, const char *interf
 void listener_add(struct listener *listener, struct sippod_future *future);
 void listener_remove(struct sippod_future *future);
 
-/* Hands packets that are there to the futures, some hundred at most. Returns how many they were; -1: the
- * interface is gone, its futures have failed and the listener is freed. */
+/* What the epoll of the context reports: packets, or that the interface has gone down. */
+void listener_event(struct listener *listener, uint32_t events);
+
+/* Hands packets that are there to the futures, some hundred at most. Returns how many they were. */
 int listener_read(struct listener *listener);
+
+/* Makes its futures fail and frees it. */
+void listener_fail(struct listener *listener);
 void listeners_free(struct sippod_context *context);
 
 void *context_work(void *context); /* the worker */

@@ -18,17 +18,22 @@ static void describe(const struct evaluation *evaluation, char *text, size_t siz
         evaluation->predicate.detail(evaluation->predicate.state, text, size);
 }
 
-bool evaluation_fail(struct evaluation *evaluation, const char *why)
+static bool fail(struct evaluation *evaluation, const char *why, const char *losses)
 {
     struct sippod_verdict *verdict = &evaluation->verdict;
     const char *place = evaluation->place;
 
     if (!ended(evaluation)) {
-        snprintf(verdict->detail, sizeof verdict->detail, "%s%s%s", *place ? place + 1 : "",
-                 *place ? ": " : "", why);
+        snprintf(verdict->detail, sizeof verdict->detail, "%s%s%s%s", *place ? place + 1 : "",
+                 *place ? ": " : "", why, losses);
         verdict->state = SIPPOD_FAILED;
     }
     return true;
+}
+
+bool evaluation_fail(struct evaluation *evaluation, const char *why)
+{
+    return fail(evaluation, why, "");
 }
 
 bool evaluation_cancel(struct evaluation *evaluation)
@@ -41,20 +46,27 @@ bool evaluation_cancel(struct evaluation *evaluation)
     return true;
 }
 
-static bool finish(struct evaluation *evaluation, bool timed_out, uint64_t now_ns)
+enum end { STOPPED, LIMITED, TIMED_OUT };
+
+static bool finish(struct evaluation *evaluation, enum end how, uint64_t now_ns)
 {
     struct sippod_verdict *verdict = &evaluation->verdict;
-    char words[SIPPOD_DETAIL - 128];
+    char words[SIPPOD_DETAIL - 128], losses[48] = "";
 
     verdict->elapsed_ns = now_ns > evaluation->begin_ns ? now_ns - evaluation->begin_ns : 0;
-    verdict->value = evaluation->predicate.on_finish(evaluation->predicate.state, timed_out);
+    verdict->value = evaluation->predicate.on_finish(evaluation->predicate.state, how == TIMED_OUT);
     describe(evaluation, words, sizeof words);
     if (ended(evaluation)) /* cancelled by that */
         return true;
     if (verdict->value.kind == SIPPOD_ERROR)
         return evaluation_fail(evaluation, words);
-    snprintf(verdict->detail, sizeof verdict->detail, "%s in %.1f s%s", words,
-             (double)verdict->elapsed_ns / 1e9, evaluation->place);
+    if (verdict->lost)
+        snprintf(losses, sizeof losses, "; %llu packet%s lost", (unsigned long long)verdict->lost,
+                 verdict->lost == 1 ? " was" : "s were");
+    if (verdict->lost && how != STOPPED)
+        return fail(evaluation, words, losses);
+    snprintf(verdict->detail, sizeof verdict->detail, "%s in %.1f s%s%s", words,
+             (double)verdict->elapsed_ns / 1e9, evaluation->place, losses);
     verdict->state = SIPPOD_DECIDED;
     return true;
 }
@@ -84,7 +96,7 @@ void evaluation_begin(struct evaluation *evaluation, struct sippod_predicate pre
 
 bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns)
 {
-    return ended(evaluation) || finish(evaluation, true, now_ns);
+    return ended(evaluation) || finish(evaluation, TIMED_OUT, now_ns);
 }
 
 bool evaluation_view(struct evaluation *evaluation, struct view *view)
@@ -97,7 +109,7 @@ bool evaluation_view(struct evaluation *evaluation, struct view *view)
     if (ended(evaluation))
         return true;
     if (packet->timestamp_ns > evaluation->end_ns)
-        return finish(evaluation, true, evaluation->end_ns);
+        return finish(evaluation, TIMED_OUT, evaluation->end_ns);
     if (packet->timestamp_ns < evaluation->begin_ns ||
         (evaluation->filter && !evaluation->filter->matches(evaluation->filter, view)))
         return false;
@@ -112,7 +124,7 @@ bool evaluation_view(struct evaluation *evaluation, struct view *view)
     if (ended(evaluation))
         return true;
     if (enough || evaluation->verdict.seen == evaluation->packet_limit)
-        return finish(evaluation, false, packet->timestamp_ns);
+        return finish(evaluation, enough ? STOPPED : LIMITED, packet->timestamp_ns);
     return false;
 }
 
@@ -122,6 +134,12 @@ bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet
 
     view_open(&view, packet);
     return evaluation_view(evaluation, &view);
+}
+
+void evaluation_lost(struct evaluation *evaluation, uint64_t packets)
+{
+    if (!ended(evaluation))
+        evaluation->verdict.lost = packets;
 }
 
 void evaluation_free(struct evaluation *evaluation)

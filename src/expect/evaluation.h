@@ -25,4 +25,7 @@ bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns);
 bool evaluation_fail(struct evaluation *evaluation, const char *why);
 bool evaluation_cancel(struct evaluation *evaluation);
 
+/* So many packets have been lost since it began: unless a stop condition decides, it cannot be decided. */
+void evaluation_lost(struct evaluation *evaluation, uint64_t packets);
+
 void evaluation_free(struct evaluation *evaluation);

@@ -1,20 +1,33 @@
 /* A libpcap handle, and the futures that listen to it.
  *
  * It is not in libpcap's immediate mode: that gives every frame a slot of the ring as large as the largest
- * frame may be, so that a ring of 2 MiB holds 31 and loses the rest of any burst. In the other mode frames
- * lie closely in 8 blocks, and the kernel hands a block over when it is full or BLOCK_MS old: a packet is
- * seen so much later. */
+ * frame may be, so that a ring of 8 MiB holds 124 and loses the rest of any burst. In the other mode frames
+ * lie closely in blocks of 256 KiB, and the kernel hands a block over when it is full or BLOCK_MS old: a
+ * packet is seen so much later. With a trickle of packets a nearly empty block goes each BLOCK_MS, and they
+ * are all used up if the worker does not get to run for RING / 256 KiB * BLOCK_MS, which is 64 ms.
+ *
+ * libpcap waits in silence for an interface that has gone down to come back, and may have taken the news off
+ * its socket before anybody else sees it. So each listener has a socket beside it that gets no packets, but
+ * that error. What was captured before it is read until DOWN_NS later. */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "src/expect/context.h"
 
-#define RING      (2 * 1024 * 1024) /* bytes */
-#define BLOCK_MS  10
+#define RING      (8 * 1024 * 1024) /* bytes */
+#define BLOCK_MS  2
+#define DOWN_NS   (uint64_t)30000000
 #define SNAPLEN   65535
 #define READ_MOST 512 /* packets, before other interfaces get their turn */
 
@@ -59,30 +72,71 @@ static int activate(struct listener *listener, char *error)
     return 0;
 }
 
+/* A socket for the news that the interface went down; -1 with errno. */
+static int open_state(const char *interface)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+    struct sockaddr_ll address = {.sll_family = AF_PACKET,
+                                  .sll_protocol = htons(ETH_P_802_EX1),
+                                  .sll_ifindex = (int)if_nametoindex(interface)};
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 &&
+        bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* libpcap's "any" is no interface. */
 static int watch(struct listener *listener, char *error)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
+    struct epoll_event packets = {.events = EPOLLIN, .data.ptr = listener}, state = {.data.ptr = listener};
+    int epoll = listener->context->epoll, fd = pcap_get_selectable_fd(listener->handle);
     char words[PCAP_ERRBUF_SIZE];
 
     if (pcap_setnonblock(listener->handle, 1, words) < 0) {
         match_wrong(error, "cannot capture: %s", words);
         return -1;
     }
-    if (fcntl(pcap_fileno(listener->handle), F_SETFD, FD_CLOEXEC) < 0 ||
-        epoll_ctl(listener->context->epoll, EPOLL_CTL_ADD, pcap_get_selectable_fd(listener->handle), &event) <
-            0) {
-        match_wrong(error, "cannot capture: %m");
-        return -1;
-    }
-    return 0;
+    if (fcntl(pcap_fileno(listener->handle), F_SETFD, FD_CLOEXEC) == 0 &&
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &packets) == 0 &&
+        (strcmp(listener->interface, "any") == 0 ||
+         ((listener->state_fd = open_state(listener->interface)) >= 0 &&
+          epoll_ctl(epoll, EPOLL_CTL_ADD, listener->state_fd, &state) == 0)))
+        return 0;
+    match_wrong(error, "cannot capture: %m");
+    return -1;
+}
+
+static void close_state(struct listener *listener)
+{
+    if (listener->state_fd >= 0)
+        close(listener->state_fd); /* epoll forgets it, as it does libpcap's */
+    listener->state_fd = -1;
 }
 
 static void listener_free(struct listener *listener)
 {
     if (listener->handle)
-        pcap_close(listener->handle); /* epoll forgets it */
+        pcap_close(listener->handle);
+    close_state(listener);
     free(listener->interface);
     free(listener);
+}
+
+/* One whose interface has gone down is of no use, even if that comes back. */
+static struct listener *find(const struct sippod_context *context, const char *interface,
+                             enum sippod_direction direction)
+{
+    struct listener *listener = context->listeners;
+
+    while (listener && (listener->down_ns != UINT64_MAX || listener->direction != direction ||
+                        strcmp(listener->interface, interface) != 0))
+        listener = listener->next;
+    return listener;
 }
 
 struct listener *listener_get(struct sippod_context *context, const char *interface,
@@ -93,9 +147,8 @@ struct listener *listener_get(struct sippod_context *context, const char *interf
 
     if (!interface || (unsigned)direction >= sizeof directions / sizeof *directions)
         return match_wrong(error, "no interface, or no direction that there is");
-    for (listener = context->listeners; listener; listener = listener->next)
-        if (strcmp(listener->interface, interface) == 0 && listener->direction == direction)
-            return listener;
+    if ((listener = find(context, interface, direction)))
+        return listener;
     listener = calloc(1, sizeof *listener);
     if (!listener || !(listener->interface = strdup(interface))) {
         free(listener);
@@ -103,6 +156,8 @@ struct listener *listener_get(struct sippod_context *context, const char *interf
     }
     listener->context = context;
     listener->direction = direction;
+    listener->state_fd = -1;
+    listener->down_ns = UINT64_MAX;
     listener->handle = pcap_create(interface, words);
     if (!listener->handle)
         match_wrong(error, "cannot capture: %s", words);
@@ -115,8 +170,22 @@ struct listener *listener_get(struct sippod_context *context, const char *interf
     return listener;
 }
 
+/* Tells all futures what has been lost. The kernel counts from one question to the next, libpcap adds up. */
+static void count_losses(struct listener *listener)
+{
+    struct pcap_stat statistics;
+
+    if (pcap_stats(listener->handle, &statistics) < 0 || statistics.ps_drop == listener->lost)
+        return;
+    listener->lost = statistics.ps_drop;
+    for (struct sippod_future *future = listener->pending; future; future = future->next_pending)
+        evaluation_lost(&future->evaluation, listener->lost - future->lost_before);
+}
+
 void listener_add(struct listener *listener, struct sippod_future *future)
 {
+    count_losses(listener);
+    future->lost_before = listener->lost;
     future->listener = listener;
     future->next_pending = listener->pending;
     future->pending_at = &listener->pending;
@@ -149,23 +218,25 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
     struct view view;
 
     view_open(&view, &packet);
-    for (struct sippod_future *future = listener->pending; future; future = future->next_pending)
+    for (struct sippod_future *future = listener->pending; future; future = future->next_pending) {
+        if (packet.timestamp_ns > future->evaluation.end_ns)
+            count_losses(listener); /* it ends with this */
         if (evaluation_view(&future->evaluation, &view))
             future_tell(future);
+    }
 }
 
-/* The interface is gone, and the handle of no more use. */
-static void fail(struct listener *listener)
+void listener_fail(struct listener *listener)
 {
-    struct sippod_context *context = listener->context;
     char why[PCAP_ERRBUF_SIZE + 32];
 
-    snprintf(why, sizeof why, "the capture broke off: %s", pcap_geterr(listener->handle));
+    snprintf(why, sizeof why, "the capture broke off: %s",
+             listener->broken ? pcap_geterr(listener->handle) : "the interface went down or vanished");
     for (struct sippod_future *future = listener->pending; future; future = future->next_pending) {
         evaluation_fail(&future->evaluation, why);
         future_tell(future);
     }
-    for (struct listener **at = &context->listeners; *at; at = &(*at)->next)
+    for (struct listener **at = &listener->context->listeners; *at; at = &(*at)->next)
         if (*at == listener) {
             *at = listener->next;
             break;
@@ -175,11 +246,25 @@ static void fail(struct listener *listener)
 
 int listener_read(struct listener *listener)
 {
-    int count = pcap_dispatch(listener->handle, READ_MOST, on_packet, (u_char *)listener);
+    int count = 0;
 
-    if (count < 0)
-        fail(listener);
-    return count;
+    count_losses(listener);
+    if (!listener->broken)
+        count = pcap_dispatch(listener->handle, READ_MOST, on_packet, (u_char *)listener);
+    if (count >= 0)
+        return count;
+    listener->broken = true;
+    listener->down_ns = 0;
+    return 0;
+}
+
+void listener_event(struct listener *listener, uint32_t events)
+{
+    if (events & EPOLLERR && listener->down_ns == UINT64_MAX) {
+        listener->down_ns = clock_ns(CLOCK_MONOTONIC) + DOWN_NS;
+        close_state(listener);
+    }
+    listener_read(listener);
 }
 
 void listeners_free(struct sippod_context *context)

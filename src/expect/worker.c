@@ -8,10 +8,10 @@
 
 #define EVENTS 16
 
-/* When the first of its futures is. */
+/* When the first of its futures is, or it fails as a whole. */
 static uint64_t due_of(const struct listener *listener)
 {
-    uint64_t due = UINT64_MAX;
+    uint64_t due = listener->down_ns;
 
     for (const struct sippod_future *future = listener->pending; future; future = future->next_pending)
         if (future->due_ns < due)
@@ -38,12 +38,12 @@ static int next_due(const struct sippod_context *context)
 static void end_due_of(struct listener *listener, uint64_t now)
 {
     while (due_of(listener) <= now) {
-        int count = listener_read(listener);
-
-        if (count < 0)
-            return;
-        if (count > 0)
+        if (listener_read(listener) > 0)
             continue;
+        if (listener->down_ns <= now) {
+            listener_fail(listener);
+            return;
+        }
         for (struct sippod_future *future = listener->pending; future; future = future->next_pending) {
             if (future->due_ns > now)
                 continue;
@@ -92,7 +92,7 @@ void *context_work(void *user)
         pthread_mutex_lock(&context->lock);
         for (int i = 0; i < ready; i++) {
             if (events[i].data.ptr)
-                listener_read(events[i].data.ptr);
+                listener_event(events[i].data.ptr, events[i].events);
             else if (read(context->wake, &count, sizeof count) < 0 && errno != EAGAIN)
                 context->stop = true; /* an eventfd has no other errors */
         }

@@ -124,6 +124,54 @@ static void timed_out(void **state)
     assert_int_equal(verdict.elapsed_ns, 450000000);
 }
 
+/* Three packets of ten are taken in, then two are lost. */
+static struct sippod_verdict play_losses(struct sippod_predicate predicate,
+                                         const struct sippod_options *options)
+{
+    cleanup_frame struct frame frame = frame_tagged(1);
+    struct sippod_packet packet = frame_packet(&frame);
+    struct evaluation evaluation;
+    struct sippod_verdict verdict;
+
+    evaluation_begin(&evaluation, predicate, options, packet.timestamp_ns, "eth0");
+    for (int i = 0; i < 10; i++, packet.timestamp_ns += 100000000) {
+        if (i == 3)
+            evaluation_lost(&evaluation, 2);
+        evaluation_packet(&evaluation, &packet);
+    }
+    evaluation_time_out(&evaluation, 6000000000);
+    evaluation_lost(&evaluation, 99);
+    verdict = evaluation.verdict;
+    evaluation_free(&evaluation);
+    return verdict;
+}
+
+/* What a stop condition decides is decided; all else nobody knows. */
+static void lost(void **state)
+{
+    struct watched watched = {0};
+    struct sippod_verdict verdict = play_losses(sippod_packet_count_was_at_least(5), NULL);
+
+    (void)state;
+    assert_true(sippod_verdict_is(&verdict, true));
+    assert_int_equal(verdict.lost, 2);
+    assert_string_equal(verdict.detail,
+                        "packet_count_was_at_least(5): saw 5 of 5 in 0.4 s on eth0; 2 packets were lost");
+    verdict = play_losses(sippod_not(sippod_did_not_see_vlan_tag(1)), NULL); /* before it */
+    assert_true(sippod_verdict_is(&verdict, true));
+    assert_int_equal(verdict.lost, 0);
+    verdict = play_losses(sippod_did_not_see_vlan_tag(2), NULL);
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_string_equal(verdict.detail,
+                        "on eth0: did_not_see_vlan_tag(2): saw none among 10 packets; 2 packets were lost");
+    verdict = play_losses(sippod_packet_count(), &(struct sippod_options){.packet_limit = 7});
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_int_equal(verdict.seen, 7);
+    verdict = play_losses(watch(&watched), NULL);
+    assert_int_equal(verdict.state, SIPPOD_FAILED);
+    assert_int_equal(watched.finishes, 1);
+}
+
 /* ---- a predicate that is cancelled by a function of its own ---- */
 
 static struct evaluation *cancelled;
@@ -353,6 +401,7 @@ int main(void)
         cmocka_unit_test(limited),
         cmocka_unit_test(timed_out),
         cmocka_unit_test(failed),
+        cmocka_unit_test(lost),
         cmocka_unit_test(files),
         cmocka_unit_test(files_for_many),
         cmocka_unit_test(files_are_dissected_once),

@@ -153,6 +153,79 @@ static void monitored(void **state)
     assert_true(sippod_check_true(seen.made));
 }
 
+struct others {
+    struct sippod_context *context;
+    struct sippod_future *list[5];
+    int packets;
+};
+
+/* In the middle of the list of those that wait, which is walked along meanwhile. */
+static int free_all(void *user, const struct sippod_packet *packet)
+{
+    struct others *others = user;
+
+    (void)packet;
+    if (others->packets++)
+        return 0;
+    for (size_t i = 0; i < sizeof others->list / sizeof *others->list; i++)
+        sippod_future_free(others->list[i]);
+    sippod_future_cancel(sippod_expect(others->context, "lo", sippod_saw_vlan(), NULL));
+    return 0;
+}
+
+static void freed_by_the_worker(void **state)
+{
+    struct others others = {.context = *state};
+    struct sippod_future *first = sippod_expect(*state, "lo", sippod_packet_count_was_at_least(2), NULL);
+
+    for (size_t i = 0; i < sizeof others.list / sizeof *others.list; i++)
+        others.list[i] = i == 2 ? sippod_monitor(*state, "lo", NULL, free_all, &others)
+                                : sippod_expect(*state, "lo", sippod_saw_vlan_tag((unsigned)i), NULL);
+    send_tagged(*state, 3, 2);
+    assert_true(sippod_check_true(first));
+    assert_int_equal(others.packets, 1);
+}
+
+/* ---- more packets than there is room for ---- */
+
+#define FLOOD        20000 /* of FLOOD_LENGTH bytes: more than any ring has */
+#define FLOOD_LENGTH 1500
+
+static int flood(void *user, const struct sippod_packet *packet)
+{
+    static const uint8_t frame[FLOOD_LENGTH] = {[12] = 0x88, [13] = 0xb6};
+
+    (void)packet;
+    for (int i = 0; i < FLOOD; i++)
+        if (sippod_send(user, "lo", frame, sizeof frame) < 0)
+            return -1;
+    return -1;
+}
+
+static void lost(void **state)
+{
+    struct sippod_options brief = {.timeout_ms = 1000};
+    struct sippod_future *later, *count = sippod_expect(*state, "lo", sippod_packet_count(), &brief);
+    struct sippod_future *did_not = sippod_expect(*state, "lo", sippod_did_not_see_vlan_tag(9), &brief);
+    struct sippod_future *saw = sippod_expect(*state, "lo", sippod_saw_vlan_tag(8), &brief);
+    struct sippod_future *flooding = sippod_monitor(*state, "lo", NULL, flood, *state);
+    struct sippod_verdict verdict;
+
+    send_tagged(*state, 7, 1);
+    (void)sippod_future_wait(flooding, NULL);
+    later = sippod_expect(*state, "lo", sippod_did_not_see_vlan_tag(9),
+                          &(struct sippod_options){.timeout_ms = 100});
+    do /* until there is room */
+        send_tagged(*state, 8, 1);
+    while (!sippod_future_ready(saw));
+    assert_true(sippod_check_true(saw));
+    assert_non_null(strstr(sippod_future_detail(saw), " packets were lost"));
+    failed(did_not, " packets were lost");
+    assert_int_equal(sippod_future_wait(count, &verdict), SIPPOD_FAILED);
+    assert_in_range(verdict.lost, 1, 2 * FLOOD); /* each passes a loopback twice */
+    assert_true(sippod_check_true(later));       /* it was before that */
+}
+
 /* ---- many at once ---- */
 
 #define THREADS 4
@@ -206,6 +279,26 @@ static void directions(void **state)
     assert_true(sippod_check_true(outgoing));
 }
 
+/* Whatever comes back later; but what was there before counts. */
+static void goes_down(void **state)
+{
+    cleanup_frame struct frame frame = frame_tagged(9);
+    struct sippod_future *saw, *did_not, *again;
+
+    if (!have_eth0)
+        skip();
+    did_not = sippod_expect(*state, "eth0", sippod_did_not_see_vlan_tag(77), NULL);
+    saw = sippod_expect(*state, "eth0", sippod_saw_vlan_tag(9), NULL);
+    assert_int_equal(sippod_send(*state, "eth0", frame.data, frame.length), 0);
+    interface_set_up("eth0", false);
+    interface_set_up("eth0", true);
+    failed(did_not, "eth0: the capture broke off: the interface went down");
+    assert_true(sippod_check_true(saw));
+    again = sippod_expect(*state, "eth0", sippod_saw_vlan_tag(9), NULL);
+    assert_int_equal(sippod_send(*state, "eth0", frame.data, frame.length), 0);
+    assert_true(sippod_check_true(again));
+}
+
 static void vanishes(void **state)
 {
     struct sippod_future *future, *other = sippod_expect(*state, "lo", sippod_received_packet(), NULL);
@@ -228,8 +321,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(cancelled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(monitored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(freed_by_the_worker, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(from_many_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(directions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(goes_down, set_up, tear_down),
         cmocka_unit_test_setup_teardown(vanishes, set_up, tear_down),
     };
 
