@@ -271,6 +271,11 @@ void pod_stop(struct pod *pod, void (*done)(void *user), void *user)
     pod->end_timer = loop_after(pod->host->loop, END_MS, on_end_timer, pod);
 }
 
+bool pod_is_lost(const struct pod *pod)
+{
+    return pod->up && !pod->ready;
+}
+
 void pod_namespaces(const struct pod *pod, int *ret_user, int *ret_network)
 {
     pod_launch_namespaces(pod->launch, ret_user, ret_network);

@@ -48,6 +48,9 @@ struct pod *pod_start(struct host *host, const struct pod_config *config,
  * callback is called any more, also not of its processes. */
 void pod_stop(struct pod *pod, void (*done)(void *user), void *user);
 
+/* It has ended unasked, even if `lost` has not told it yet: nothing can be run in it any more. */
+bool pod_is_lost(const struct pod *pod);
+
 /* The user and network namespace, opened; they stay the pod's. Valid from `namespaces` on. */
 void pod_namespaces(const struct pod *pod, int *ret_user, int *ret_network);
 

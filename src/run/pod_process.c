@@ -43,6 +43,7 @@ static void free_process(struct pod_process *process)
 static void finish(struct pod *pod, struct pod_process *process, const struct error *error)
 {
     unlink_process(pod, process);
+    wire_client_ignore(pod->client, process);
     wire_client_forget(pod->client, process->stdio);
     wire_client_forget(pod->client, process->errors);
     process->callbacks->ended(process->user, &process->end, error);

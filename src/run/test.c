@@ -180,7 +180,7 @@ static void ran(struct test_run *run)
 {
     struct pauses *pauses = run->context->pauses;
 
-    if (!pauses || run->result->outcome != OUTCOME_FAIL || run->result->expected || run->pod_lost) {
+    if (!pauses || run->result->outcome != OUTCOME_FAIL || run->result->expected || pod_is_lost(run->pod)) {
         test_run_go_on(run);
         return;
     }

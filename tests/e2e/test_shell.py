@@ -559,6 +559,16 @@ class PauseOnFail(ScreenCase):
         self.assertIn("FAILED: 2\r\n", screen.shown)
         self.assertEqual([(test["result"], test["clean"]) for test in self.results()["tests"]], [("FAIL", False)] * 2)
 
+    def test_pod_that_is_killed_while_sipp_runs(self):
+        """There is nothing to look at."""
+        suites.write_test(self.folder / "suite", "call", suites.ENDLESS, after=self.after)
+        screen = self.begin()
+        self.wait_for("sippod-results/call/*/calling", screen.running)
+        os.kill(host.find("sippod-agent", screen.running.pid)[0].pid, signal.SIGKILL)
+        self.assertEqual(screen.wait(), 1)
+        self.assertNotIn("run folder", screen.shown)
+        self.assertRegex(screen.shown, r"DIRTY +call .*after\.sh")
+
     def test_no_terminal(self):
         suites.write_test(self.folder / "suite", "call")
         self.me.own(self.folder)
