@@ -17,6 +17,7 @@ int command_doctor_main(int argc, char **argv);
 int command_exec_main(int argc, char **argv);
 int command_shell_main(int argc, char **argv);
 int command_agent_main(int argc, char **argv);
+int command_mock_agent_main(int argc, char **argv);
 int command_expect_main(int argc, char **argv);
 int command_cleanup_main(int argc, char **argv);
 int command_new_main(int argc, char **argv);
