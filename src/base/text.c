@@ -67,6 +67,15 @@ static size_t utf8_length(const unsigned char *p, size_t left)
     return length;
 }
 
+/* By hand: whoever pours binary data into a log must not keep all of sippod busy. */
+static void add_hex(struct buffer *out, unsigned char byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char text[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+
+    buffer_add(out, text, sizeof text);
+}
+
 char *text_printable(const char *bytes, size_t length)
 {
     const unsigned char *p = (const unsigned char *)bytes;
@@ -80,8 +89,7 @@ char *text_printable(const char *bytes, size_t length)
             buffer_add(&out, p + i, n);
             i += n;
         } else {
-            buffer_addf(&out, "\\x%02x", p[i]);
-            i++;
+            add_hex(&out, p[i++]);
         }
     }
     buffer_add(&out, "", 1);

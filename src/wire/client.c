@@ -73,7 +73,7 @@ static int take_event(struct wire_client *client, const struct ctl_frame *frame,
     if (result == 0)
         client->callbacks->event(client->user, &event);
     event_message_free(&event);
-    return result;
+    return result < 0 ? error_prefix(ret, "the agent sent a wrong event") : 0;
 }
 
 static void take_error(struct wire_client *client, const struct ctl_frame *frame)

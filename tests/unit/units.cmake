@@ -99,6 +99,13 @@ unit_test(run/hints run)
 unit_test(run/sipp run unit_support)
 unit_test(run/complaint run unit_support)
 unit_test(run/parts run unit_support WRAP pod_run pod_process_kill loop_after timer_stop)
+# Pods whose agent, launch and router are played.
+add_library(unit_played STATIC unit/run/played_pod.c)
+target_link_libraries(unit_played PUBLIC run mock unit_support)
+set(PLAYED loop_after pod_launch_start pod_launch_channels pod_launch_namespaces pod_launch_listen pod_launch_kill
+  pod_launch_free router_client_pod_add router_client_pod_up router_client_pod_remove router_client_address_add)
+unit_test(run/pod unit_played WRAP ${PLAYED})
+unit_test(run/test unit_played WRAP ${PLAYED})
 unit_test(run/folder run unit_support)
 unit_test(run/output run unit_support)
 

@@ -251,7 +251,7 @@ static void test_bad_event(void **state)
     struct scene *scene = *state;
 
     say(scene, CTL_PROCESSASYNCEVENT, "{\"container\":\"c\"}");
-    closes(scene, "the field \"event\" is missing");
+    closes(scene, "the agent sent a wrong event: the field \"event\" is missing");
 }
 
 int main(void)
