@@ -301,10 +301,12 @@ static void test_settings(void **state)
     static const char *const refused[][2] = {
         {"\"kernel.hostname\":\"x\"", "the setting kernel.hostname is not the pod's own"},
         {"\"net\":\"1\"", "the setting net is not"},
+        {"\"abc.ipv4.ip_forward\":\"1\"", "the setting abc.ipv4.ip_forward is not"},
         {"\"network.x\":\"1\"", "the setting network.x is not"},
         {"\"net.no.such\":\"1\"", "cannot set net.no.such to \\\"1\\\": No such file"},
         {"\"net.ipv4.ip_forward\":\"x\"", "cannot set net.ipv4.ip_forward to \\\"x\\\": Invalid argument"},
-        {"\"net/../kernel/hostname\":\"x\"", "cannot set net/../kernel/hostname"},
+        {"\"net/../kernel/hostname\":\"x\"",
+         "cannot set net/../kernel/hostname to \\\"x\\\": Invalid cross-device link"},
         {"\"net/ipv4\":\"x\"", "Is a directory"},
         {"\"net.ipv4.ip_forward\":1", "\"net.ipv4.ip_forward\" of \"sysctl\" has the wrong type"},
     };

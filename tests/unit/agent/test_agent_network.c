@@ -174,15 +174,15 @@ static void test_interface_refused(void **state)
     struct pod *pod = *state;
 
     make_dummy(pod);
-    pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"none\"}", "none");
-    pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"d0\",\"type\":\"dummy\"}", "d0");
+    pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"none\"}", "none: No such device");
+    pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"d0\",\"type\":\"dummy\"}", "File exists");
     pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"a-name-of-17-bytes\",\"type\":\"dummy\"}",
                 "a-name-of-17-bytes");
-    pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"d0\",\"newDeviceName\":\"lo\"}", "d0");
+    pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"d0\",\"newDeviceName\":\"lo\"}", "File exists");
     pod_refuses(pod, CTL_SETUPINTERFACE, "{\"device\":\"d0\",\"macAddr\":\"nonsense\"}", "nonsense");
     pod_refuses(pod, CTL_SETUPINTERFACE,
                 "{\"device\":\"d0\",\"ipAddresses\":[{\"ipAddress\":\"10.1.0.1\",\"netMask\":\"24\"}]}",
-                "10.1.0.1");
+                "the address 10.1.0.1: ");
     pod_refuses(pod, CTL_SETUPINTERFACE,
                 "{\"device\":\"d0\",\"ipAddresses\":[{\"ipAddress\":\"localhost\",\"netMask\":\"24\"}]}",
                 "localhost");
@@ -288,7 +288,8 @@ static void test_routes_refused(void **state)
     struct pod *pod = *state;
 
     make_dummy(pod);
-    pod_refuses(pod, CTL_SETUPROUTE, "{\"routes\":[{\"dest\":\"default\",\"device\":\"none\"}]}", "none");
+    pod_refuses(pod, CTL_SETUPROUTE, "{\"routes\":[{\"dest\":\"default\",\"device\":\"none\"}]}",
+                "none: No such device");
     pod_refuses(pod, CTL_SETUPROUTE, "{\"routes\":[{\"dest\":\"nowhere\",\"device\":\"d0\"}]}", "nowhere");
     pod_refuses(pod, CTL_SETUPROUTE, "{\"routes\":[{\"dest\":\"10.0.0.0/33\",\"device\":\"d0\"}]}",
                 "10.0.0.0");
@@ -296,7 +297,7 @@ static void test_routes_refused(void **state)
                 "{\"routes\":[{\"dest\":\"default\",\"gateway\":\"x\",\"device\":\"d0\"}]}", "x");
     pod_acks(pod, CTL_SETUPROUTE, "{\"routes\":[{\"dest\":\"10.9.0.0/16\",\"device\":\"d0\"}]}");
     pod_refuses(pod, CTL_SETUPROUTE, "{\"routes\":[{\"dest\":\"10.9.0.0/16\",\"device\":\"d0\"}]}",
-                "10.9.0.0/16");
+                "10.9.0.0/16 over d0: File exists");
     pod_acks(pod, CTL_SETUPROUTE, "{}");
 }
 

@@ -8,9 +8,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "src/base/memory.h"
 #include "tests/unit/agent/pod.h"
+#include "tests/unit/agent/raw.h"
 #include "tests/unit/support/support.h"
 
 #define BIG 3000000
@@ -86,7 +88,6 @@ static void test_no_stream_for_errors(void **state)
     POD_ARGS(&exec, "sh", "-c", "echo error >&2; read -r line; exit 3");
     pod_run(pod, &exec, true, &out, &errors);
     see(&out, "error\r\n");
-    pod_acks(pod, CTL_PING, "");
     assert_int_equal(errors.data.length, 0);
     type(&out, "\n");
     output_wait(&out);
@@ -94,6 +95,24 @@ static void test_no_stream_for_errors(void **state)
     strings_free(&exec.process.args);
     output_free(&out);
     output_free(&errors);
+}
+
+static void test_end_of_stream_for_errors(void **state)
+{
+    static const char json[] =
+        "{\"container\":\"c\",\"process\":{\"args\":[\"sleep\",\"1000\"],\"terminal\":true,"
+        "\"stdio\":5,\"stderr\":6}}";
+    struct pod *pod = pod_open_raw(NULL);
+    cleanup_buffer struct buffer frame = {0};
+    uint8_t end[IO_HEADER];
+
+    (void)state;
+    raw_ready(pod);
+    ctl_encode(&frame, CTL_EXECCMD, json, strlen(json));
+    assert_int_equal(send(pod->ctl, frame.data, frame.length, MSG_NOSIGNAL), frame.length);
+    assert_int_equal(recv(pod->io, end, sizeof end, MSG_WAITALL), sizeof end);
+    assert_memory_equal(end, "\0\0\0\0\0\0\0\6\0\0\0\x0c", sizeof end);
+    pod_free(pod);
 }
 
 static void test_size(void **state)
@@ -254,12 +273,19 @@ int main(void)
 #define TEST(name)   cmocka_unit_test_setup_teardown(name, pod_setup, pod_teardown)
 #define SHARED(name) cmocka_unit_test_setup_teardown(name, shared_setup, shared_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_is_terminal),          cmocka_unit_test(test_own_terminals),
-        TEST(test_no_stream_for_errors), TEST(test_size),
-        TEST(test_size_refused),         TEST(test_interrupt),
-        TEST(test_line_editing),         TEST(test_end_of_input),
-        SHARED(test_background_child),   TEST(test_every_byte),
-        TEST(test_last_words),           TEST(test_pasted),
+        TEST(test_is_terminal),
+        cmocka_unit_test(test_own_terminals),
+        TEST(test_no_stream_for_errors),
+        cmocka_unit_test(test_end_of_stream_for_errors),
+        TEST(test_size),
+        TEST(test_size_refused),
+        TEST(test_interrupt),
+        TEST(test_line_editing),
+        TEST(test_end_of_input),
+        SHARED(test_background_child),
+        TEST(test_every_byte),
+        TEST(test_last_words),
+        TEST(test_pasted),
     };
 
     return pods_possible() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;
