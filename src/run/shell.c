@@ -69,6 +69,8 @@ static void on_over(void *user)
     void *over_user = shell->user;
 
     shell->timer = NULL;
+    if (shell->terminal && (shell->ending || problem))
+        terminal_drop_keys();
     shell_free(shell);
     over(over_user, exit_code, problem);
 }

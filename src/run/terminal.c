@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
+
+#define KEYS_MOST ((size_t)1024 * 1024) /* dropped; somebody may go on typing */
 
 struct terminal {
     int output;
@@ -30,6 +33,27 @@ struct terminal {
 bool terminal_is_there(void)
 {
     return isatty(STDIN_FILENO) == 1;
+}
+
+/* Else it would stop us to read, or to set it. */
+static bool is_ours(void)
+{
+    return tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/* tcflush(3) leaves behind what the line discipline had no room for. */
+void terminal_drop_keys(void)
+{
+    struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
+    char data[4096];
+
+    for (size_t dropped = 0; dropped < KEYS_MOST && is_ours() && poll(&keys, 1, 0) == 1;) {
+        ssize_t length = read(STDIN_FILENO, data, sizeof data);
+
+        if (length <= 0)
+            return;
+        dropped += (size_t)length;
+    }
 }
 
 void terminal_size(unsigned *rows, unsigned *columns)
@@ -107,7 +131,7 @@ static void on_signal(void *user, uint32_t events)
 
     (void)events;
     while (read(terminal->signals, &info, sizeof info) == sizeof info)
-        if (info.ssi_signo == SIGCONT && tcgetpgrp(STDIN_FILENO) == getpgrp())
+        if (info.ssi_signo == SIGCONT && is_ours())
             (void)make_raw(NULL);
     terminal->resized(terminal->user);
 }

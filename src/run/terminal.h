@@ -18,6 +18,9 @@ struct terminal *terminal_borrow(struct loop *loop, void (*resized)(void *user),
 /* As it was before, and what waited is printed. NULL is fine. */
 void terminal_give_back(struct terminal *terminal);
 
+/* Forgets what has been typed and not been read: it was not meant for whoever has the terminal next. */
+void terminal_drop_keys(void);
+
 void terminal_size(unsigned *ret_rows, unsigned *ret_columns); /* 0: it does not know */
 
 /* The way to what shows it, not blocking where that can be had; standard output where that is no terminal. It

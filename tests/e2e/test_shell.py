@@ -366,6 +366,20 @@ class OnTerminal(ScreenCase):
         self.assertLeft(screen, 1, after=False)
         self.assertIn("sippod: the shell: the agent has ended\r\n", screen.shown)
 
+    def test_keys_that_nobody_took(self):
+        """They were meant for the pod, not for the shell outside."""
+        screen = self.sit_down()
+        self.sleep(screen)
+        typed = 0
+        while typed < 1 << 25 and select.select([], [screen.master], [], 0.5)[1]:
+            typed += os.write(screen.master, b"rm -r .\r" * 100)
+            screen.read(0)
+        os.kill(host.find("sippod-agent", screen.running.pid)[0].pid, signal.SIGKILL)
+        self.assertLeft(screen, 1, after=False)
+        os.set_blocking(screen.slave, False)
+        with self.assertRaises(BlockingIOError):
+            self.fail(f"the next one reads {os.read(screen.slave, 100)}")
+
     def test_closed_terminal(self):
         screen = self.sit_down()
         folder = self.the_folder_now()

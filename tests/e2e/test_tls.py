@@ -57,6 +57,17 @@ class Certificates(TlsCase):
         self.assertIn("IP Address:198.18.1.1", self.names(folder / "ua1.crt"))
         self.assertFalse((folder / "ca.key").exists())
 
+    def test_lines_of_a_shell(self):
+        """They set what SIPp's environment has beside the shell's; it says no more than its version."""
+        write_test(self.folder / "suite", "call")
+        program = self.fake_sipp()
+        run = self.start_command([self.program, "shell", "suite/call", "--sipp", program, "--sipp-transport", "l1"]).wait()
+        self.assertExit(run, 0)
+        keys = self.run_folder(folder="sippod-shell") / "tls_premaster_keys.txt"
+        line = re.search(rf"(?m)^  (.*{program} -i 198\.18\.1\.1 -p 5061 -t l1 .*)", run.err)[1]
+        self.assertRegex(line, rf"^SSLKEYLOGFILE={keys} SIPPOD_KEYLOG={keys} LD_PRELOAD=\S+/libsippod-keylog\.so {program} -i ")
+        self.assertIn(" -tls_cert ua1.crt -tls_key ua1.key ", line)
+
     def test_names_of_dns(self):
         """A certificate is for the names that dns.txt gives its UA, too."""
         write_test(self.folder / "suite", "call", {**CALL, "dns.txt": "ep1.example.com. A {{ua1.host}}\n"

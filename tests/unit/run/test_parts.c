@@ -189,22 +189,23 @@ static void on_done(void *user, const char *failure)
     scene->failure = text_copy(failure);
 }
 
+static struct ua_config config_of(struct scene *scene, struct scenario *scenarios)
+{
+    scene->test = (struct test){.scenarios = scenarios, .scenario_count = 3, .uas = uas, .ua_count = 3};
+    return (struct ua_config){
+        .test = &scene->test,
+        .sipp = &scene->sipp,
+        .dut = "198.18.0.1",
+        .third_party = &scene->third_party,
+        .folder = scene->folder,
+        .folder_fd = scene->dir,
+    };
+}
+
 static void begin(struct scene *scene, struct scenario *scenarios)
 {
-    struct parts_config config = {
-        .ua =
-            {
-                .test = &scene->test,
-                .sipp = &scene->sipp,
-                .dut = "198.18.0.1",
-                .third_party = &scene->third_party,
-                .folder = scene->folder,
-                .folder_fd = scene->dir,
-            },
-        .results = scene->results,
-    };
+    struct parts_config config = {.ua = config_of(scene, scenarios), .results = scene->results};
 
-    scene->test = (struct test){.scenarios = scenarios, .scenario_count = 3, .uas = uas, .ua_count = 3};
     scene->parts = parts_start(&config, on_done, scene);
 }
 
@@ -385,6 +386,43 @@ static void test_third_party_of_uass(void **state)
     is_done(scene, NULL);
 }
 
+/* ---- what would be started ---- */
+
+static void on_told(void *user, const struct part_command *command)
+{
+    const struct strings *arguments = command->arguments;
+    const char *calls = NULL;
+
+    for (size_t i = 1; i < arguments->count; i++)
+        if (strcmp(arguments->list[i - 1], "-m") == 0)
+            calls = arguments->list[i];
+    buffer_addf(user, "%s%s-m%s%s ", command->first ? "[" : "", command->scenario->ua, calls,
+                command->last ? "]" : "");
+}
+
+static void tells(struct scene *scene, struct scenario *scenarios, const char *expected)
+{
+    struct ua_config config = config_of(scene, scenarios);
+
+    parts_tell(&config, on_told, &told);
+    did(expected);
+}
+
+static void test_tell(void **state)
+{
+    static struct twin twins[] = {
+        {(char *)"m", (char *)"198.18.1.1", 6001, true},
+        {(char *)"s1", (char *)"198.18.1.2", 6002, false},
+    };
+    struct scene *scene = *state;
+
+    scene->sipp.calls = 5;
+    tells(scene, call, "[ua0-m5 ua1-m5 ua2-m5] ");
+    tells(scene, two_parts, "[ua0-m1 ua1-m1] [ua2-m1] ");
+    scene->third_party = (struct third_party){twins, 2};
+    tells(scene, call, "[ua0-m5 ua2-m5 ua1-m5] ");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -392,6 +430,7 @@ int main(void)
         TEST(test_one_part),       TEST(test_parts_and_calls),  TEST(test_failure),
         TEST(test_time_of_a_part), TEST(test_time_of_one_part), TEST(test_callee_that_ends_unbound),
         TEST(test_stop),           TEST(test_third_party),      TEST(test_third_party_of_uass),
+        TEST(test_tell),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
