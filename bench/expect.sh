@@ -33,18 +33,18 @@ tcpdump_rate() {
     kill -0 "$pid" 2>/dev/null || { cat "$work/said" >&2; exit 1; }
     sleep 0.05
   done
-  local sent; sent=$("$bench" rate sender receiver "$1" "$seconds" 0)
+  local sent speed
+  read -r sent speed _ < <("$bench" rate sender receiver "$1" "$seconds" 0)
   sleep 1.2 # tcpdump's blocks are a second old at most
   kill -INT "$pid"; wait "$pid" || true
-  set -- $sent
-  echo "$1 $2 $(sed -n 's/ packets\? dropped by kernel//p' "$work/said")"
+  echo "$sent $speed $(sed -n 's/ packets\? dropped by kernel//p' "$work/said")"
 }
 
 echo; echo "packets a second on a veth, as sent, and how many were lost:"
 echo "     asked        1 future        10 futures        tcpdump -w"
 rates=${RATES:-50000 100000 200000 300000 400000 500000 600000 800000 1000000}
 for rate in $rates; do
-  for round in $(seq "${TRIALS:-3}"); do
+  for ((trial = 0; trial < ${TRIALS:-3}; trial++)); do
     one=$("$bench" rate sender receiver "$rate" "$seconds" 1)
     ten=$("$bench" rate sender receiver "$rate" "$seconds" 10)
     dump=$(tcpdump_rate "$rate")
