@@ -124,6 +124,27 @@ static void timed_out(void **state)
     assert_int_equal(verdict.elapsed_ns, 450000000);
 }
 
+/* A packet that was captured before it began; one that was cut off and is equal as far as it goes. */
+static void do_not_count(void **state)
+{
+    cleanup_frame struct frame frame = frame_tagged(1);
+    struct sippod_packet packet = frame_packet(&frame);
+    struct evaluation evaluation;
+
+    (void)state;
+    evaluation_begin(&evaluation, sippod_saw_packet_equaling(frame.data, frame.length), NULL,
+                     packet.timestamp_ns + 1, NULL);
+    assert_false(evaluation_packet(&evaluation, &packet));
+    assert_int_equal(evaluation.verdict.seen, 0);
+    packet.timestamp_ns++;
+    packet.length++;
+    assert_false(evaluation_packet(&evaluation, &packet));
+    assert_int_equal(evaluation.verdict.seen, 1);
+    packet.length--;
+    assert_true(evaluation_packet(&evaluation, &packet));
+    evaluation_free(&evaluation);
+}
+
 /* Three packets of ten are taken in, then two are lost. */
 static struct sippod_verdict play_losses(struct sippod_predicate predicate,
                                          const struct sippod_options *options)
@@ -287,7 +308,9 @@ static void files_for_many(void **state)
         sippod_saw_vlan_tag(9999), watch(&watched),       sippod_saw_vlan_tag(1),
         sippod_packet_count(),     sippod_packet_count(), sippod_saw_vlan_tag(3),
     };
-    struct sippod_options options[6] = {[3] = {.packet_limit = 1}, [4] = {.filter = "ether[15] >= 2"}};
+    struct sippod_options options[6] = {[5] = {.timeout_ms = SIPPOD_NO_TIMEOUT},
+                                        [3] = {.packet_limit = 1},
+                                        [4] = {.filter = "ether[15] >= 2"}};
     char *folder = folder_make(), *path = text_format("%s/a.pcap", folder);
     struct sippod_verdict verdicts[6];
 
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test(timed_out),
         cmocka_unit_test(failed),
         cmocka_unit_test(lost),
+        cmocka_unit_test(do_not_count),
         cmocka_unit_test(files),
         cmocka_unit_test(files_for_many),
         cmocka_unit_test(files_are_dissected_once),
