@@ -2,17 +2,24 @@
  *
  * reader.c reads the interfaces, stream.c is the file. What is read is appended to the file, and written
  * before anything else is waited for: a file that SIGKILL cuts off lacks the last 0.2 s, and is valid up to
- * there. The stop drains the reader. A frame that is younger than the stop may be in the file. */
+ * there. The stop drains the reader. A frame that is younger than the stop may be in the file.
+ *
+ * judge.c has the expectations, if there are any. They begin when the order to begin is read; who gave it
+ * waits for that, so that no packet that is to count has come before. At the scenario's end the reader is
+ * drained without an end to the capture, and if something is undecided then, once more when the time of the
+ * last such has come. */
 #include "netns/sniffer/sniffer.h"
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "netns/sniffer/assemble.h"
+#include "netns/sniffer/judge.h"
 #include "netns/sniffer/keys.h"
 #include "netns/sniffer/reader.h"
 #include "netns/sniffer/stream.h"
@@ -27,8 +34,16 @@ struct sniffer {
     struct loop *loop;
     struct reader *reader;
     size_t count;         /* of interfaces */
-    struct stream stream; /* the file */
+    bool has_file;        /* else nothing is written */
+    struct stream stream; /* of it */
     struct watch *control;
+
+    struct judge *judge; /* NULL: nothing is expected */
+    const struct sniffer_orders *orders;
+    bool begun;
+    uint64_t *dropped_before;  /* on each interface, when it began */
+    uint64_t checked_ns;       /* up to here the reader is being drained */
+    struct timer *settle_time; /* until the next check */
 };
 
 static uint64_t now_ns(void)
@@ -38,6 +53,77 @@ static uint64_t now_ns(void)
     clock_gettime(CLOCK_REALTIME, &now); /* the clock of packets */
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
+
+/* ---- expectations ---- */
+
+static void begin(struct sniffer *sniffer)
+{
+    uint64_t received;
+
+    sniffer->begun = true;
+    for (size_t i = 0; i < sniffer->count; i++)
+        reader_statistics(sniffer->reader, i, &received, &sniffer->dropped_before[i]);
+    judge_begin(sniffer->judge, now_ns());
+    sniffer->orders->begun(sniffer->orders->user);
+}
+
+/* What was not seen cannot be judged: that goes for whatever the other packets have not decided. */
+static void tell_losses(struct sniffer *sniffer, bool complete)
+{
+    uint64_t received, dropped;
+    char why[96];
+
+    for (size_t i = 0; i < sniffer->count; i++) {
+        reader_statistics(sniffer->reader, i, &received, &dropped);
+        dropped -= sniffer->dropped_before[i];
+        snprintf(why, sizeof why, "%llu packet%s not captured, so that it cannot be known",
+                 (unsigned long long)dropped, dropped == 1 ? " was" : "s were");
+        if (dropped)
+            judge_fail(sniffer->judge, i, why);
+        if (reader_has_lost(sniffer->reader, i))
+            judge_fail(sniffer->judge, i, "the interface has gone");
+        if (!complete)
+            judge_fail(sniffer->judge, i, "packets come faster than they can be looked at");
+    }
+}
+
+static void on_settled(void *user);
+
+static void on_checked(void *user, bool complete)
+{
+    struct sniffer *sniffer = user;
+    uint64_t due_ns, wait_ms;
+
+    tell_losses(sniffer, complete);
+    due_ns = judge_time_out(sniffer->judge, sniffer->checked_ns);
+    if (!due_ns) {
+        sniffer->orders->judged(sniffer->orders->user);
+        return;
+    }
+    wait_ms = (due_ns - sniffer->checked_ns) / 1000000 + 1;
+    sniffer->checked_ns = due_ns;
+    sniffer->settle_time = loop_after(sniffer->loop, (int64_t)wait_ms, on_settled, sniffer);
+}
+
+static void on_settled(void *user)
+{
+    struct sniffer *sniffer = user;
+
+    sniffer->settle_time = NULL;
+    reader_drain(sniffer->reader, on_checked);
+}
+
+static void settle(struct sniffer *sniffer)
+{
+    sniffer->checked_ns = now_ns();
+    judge_settle(sniffer->judge, sniffer->checked_ns);
+    if (judge_is_done(sniffer->judge))
+        sniffer->orders->judged(sniffer->orders->user);
+    else
+        reader_drain(sniffer->reader, on_checked);
+}
+
+/* ---- orders ---- */
 
 static void on_stopped(void *user, bool complete)
 {
@@ -50,10 +136,24 @@ static void on_stopped(void *user, bool complete)
 static void on_control(void *user, uint32_t events)
 {
     struct sniffer *sniffer = user;
+    const struct sniffer_orders *orders = sniffer->orders;
 
-    (void)events; /* a message and the end mean the same */
-    watch_stop(&sniffer->control);
-    reader_drain(sniffer->reader, on_stopped);
+    (void)events; /* a message and the end mean the same, if nobody knows better */
+    switch (orders ? orders->next(orders->user) : SNIFFER_STOP) {
+    case SNIFFER_NONE:
+        break;
+    case SNIFFER_BEGIN:
+        begin(sniffer);
+        break;
+    case SNIFFER_SETTLE:
+        settle(sniffer);
+        break;
+    case SNIFFER_STOP:
+        watch_stop(&sniffer->control);
+        timer_stop(&sniffer->settle_time);
+        reader_drain(sniffer->reader, on_stopped);
+        break;
+    }
 }
 
 /* ---- packets ---- */
@@ -62,14 +162,22 @@ static void on_packet(void *user, const struct pcapng_packet *packet)
 {
     struct sniffer *sniffer = user;
 
-    stream_packet(&sniffer->stream, packet);
+    if (sniffer->has_file)
+        stream_packet(&sniffer->stream, packet);
+    if (sniffer->begun)
+        judge_packet(sniffer->judge, packet);
 }
 
 static void after_packets(void *user)
 {
     struct sniffer *sniffer = user;
 
-    stream_flush(&sniffer->stream);
+    if (sniffer->has_file)
+        stream_flush(&sniffer->stream);
+    if (!sniffer->settle_time || !judge_is_done(sniffer->judge))
+        return;
+    timer_stop(&sniffer->settle_time); /* the last that was waited for has come */
+    sniffer->orders->judged(sniffer->orders->user);
 }
 
 static const struct reader_callbacks reader_callbacks = {.packet = on_packet, .after = after_packets};
@@ -118,8 +226,11 @@ static int write_head(struct sniffer *sniffer, const struct buffer *names, struc
 
 static int open_file(struct sniffer *sniffer, const struct sniffer_config *config, struct error **ret)
 {
+    if (!config->file)
+        return 0;
     if (stream_open(&sniffer->stream, config->folder, config->file, 0644, ret) < 0)
         return -1;
+    sniffer->has_file = true;
     if (write_head(sniffer, config->names, ret) == 0)
         return 0;
     (void)unlinkat(config->folder, config->file, 0);
@@ -135,6 +246,9 @@ struct sniffer *sniffer_open(const struct sniffer_config *config, struct error *
         .keys = text_copy(config->keys),
         .count = config->interface_count,
         .stream.fd = -1,
+        .judge = config->judge,
+        .orders = config->orders,
+        .dropped_before = memory_new(config->interface_count * sizeof(uint64_t)),
     };
     sniffer->loop = loop_new(ret);
     if (sniffer->loop)
@@ -198,7 +312,8 @@ int sniffer_run(struct sniffer *sniffer, int control, struct sniffer_counts *ret
     if (sniffer->control)
         (void)loop_run(sniffer->loop, &error);
     watch_stop(&sniffer->control);
-    finish_file(sniffer, ret, &error);
+    if (sniffer->has_file)
+        finish_file(sniffer, ret, &error);
     if (!error)
         return 0;
     if (ret_error)
@@ -214,6 +329,7 @@ void sniffer_close(struct sniffer *sniffer)
     reader_close(sniffer->reader);
     loop_free(sniffer->loop);
     stream_close(&sniffer->stream);
+    free(sniffer->dropped_before);
     free(sniffer->keys);
     free(sniffer);
 }

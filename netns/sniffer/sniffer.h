@@ -9,14 +9,33 @@
 #include "src/base/error.h"
 #include "src/base/text.h"
 
+struct judge;
+
+/* What the sniffer is told, by messages on its control socket. */
+enum sniffer_order {
+    SNIFFER_NONE,   /* there is no message */
+    SNIFFER_BEGIN,  /* the expectations' clock starts; once */
+    SNIFFER_SETTLE, /* the scenario is over: it is time for verdicts; once, behind it */
+    SNIFFER_STOP,
+};
+
+struct sniffer_orders {
+    enum sniffer_order (*next)(void *user); /* takes a message that is there */
+    void (*begun)(void *user);              /* every packet counts from now on */
+    void (*judged)(void *user); /* the judge has a verdict on each expectation, after SNIFFER_SETTLE */
+    void *user;
+};
+
 struct sniffer_config {
     int folder;       /* where the file goes; stays the caller's, must outlive the sniffer */
     const char *file; /* its name, "sipp-abcdef.pcapng", or .pcap for the classic format; must not
-                       * exist yet */
+                       * exist yet. NULL: none is written */
     const char *const *interfaces;
     size_t interface_count;
     const struct buffer *names; /* a block of pcapng_add_names(), for pcapng only; NULL: none */
     const char *keys; /* a TLS key log in the folder, which is read at the end, for pcapng only; NULL: none */
+    struct judge *judge; /* of these interfaces; stays the caller's. NULL: nothing is expected */
+    const struct sniffer_orders *orders; /* must outlive it. NULL: whatever is on the socket is the stop */
 };
 
 struct sniffer_counts {
@@ -34,10 +53,11 @@ struct sniffer;
  * the folder. NULL on failure, and then there is no file. */
 struct sniffer *sniffer_open(const struct sniffer_config *config, struct error **ret);
 
-/* Writes packets until `control` (a socket; stays the caller's) has a message, which is left in it, or is at
- * its end; then what was sent up to that moment, puts all into the order of time and returns. To be called
- * once. *ret is set in any case. 0, or -1: the file lacks packets (the disk is full: they count as dropped)
- * or the order; it is a valid one all the same. An interface that goes down or vanishes is no error. */
+/* Writes packets until `control` (a socket; stays the caller's) tells it to stop; then what was sent up to
+ * that moment, puts all into the order of time and returns. To be called once. Without orders a message is
+ * left in the socket. *ret is set in any case. 0, or -1: the file lacks packets (the disk is full: they count
+ * as dropped) or the order; it is a valid one all the same. An interface that goes down or vanishes is no
+ * error. */
 int sniffer_run(struct sniffer *sniffer, int control, struct sniffer_counts *ret, struct error **ret_error);
 
 /* Takes about 35 ms, again waiting for the kernel in threads: report first, close after. NULL is fine. */

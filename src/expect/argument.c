@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "src/expect/frame.h"
-
-#define FILTER_MOST 4096 /* characters, so that libpcap has an end */
+#include "src/expect/match.h"
 
 bool refuse(char **ret_error, const char *format, ...)
 {
@@ -21,13 +20,26 @@ bool refuse(char **ret_error, const char *format, ...)
     return false;
 }
 
-char *path_from(const char *folder, const char *path)
+static bool leads_up(const char *path)
 {
-    char *joined;
+    for (const char *at = path; (at = strstr(at, "..")); at += 2)
+        if ((at == path || at[-1] == '/') && (!at[2] || at[2] == '/'))
+            return true;
+    return false;
+}
 
-    if (!folder || *path == '/')
+char *path_from(const char *folder, const char *path, char **ret_error)
+{
+    char *joined = NULL;
+
+    *ret_error = NULL;
+    if (!folder)
         return strdup(path);
-    return asprintf(&joined, "%s/%s", folder, path) < 0 ? NULL : joined;
+    if (*path == '/' || leads_up(path))
+        refuse(ret_error, "%.*s does not lie in %s", SHOWN, path, folder);
+    else if (asprintf(&joined, "%s/%s", folder, path) < 0)
+        joined = NULL;
+    return joined;
 }
 
 static const struct kind {
@@ -66,9 +78,8 @@ static bool read_number(struct argument *argument, const struct kind *kind, char
 
 static bool read_path(struct argument *argument, const char *folder, char **ret_error)
 {
-    char *path = path_from(folder, argument->text);
+    char *path = path_from(folder, argument->text, ret_error);
 
-    *ret_error = NULL;
     if (!path)
         return false;
     free(argument->text);
@@ -84,8 +95,8 @@ bool argument_read(struct argument *argument, enum argument_kind kind, const cha
     case ARGUMENT_FILE:
         return read_path(argument, folder, ret_error);
     case ARGUMENT_FILTER:
-        return strlen(argument->text) <= FILTER_MOST ||
-               refuse(ret_error, "a filter has at most %d characters, and this has %zu", FILTER_MOST,
+        return strlen(argument->text) <= MATCH_FILTER_MOST ||
+               refuse(ret_error, "a filter has at most %d characters, and this has %zu", MATCH_FILTER_MOST,
                       strlen(argument->text));
     default:
         return !kinds[kind].is_number || read_number(argument, &kinds[kind], ret_error);

@@ -31,14 +31,15 @@ struct argument {
 /* What it is, as in "the VLAN's identifier". */
 const char *argument_words(enum argument_kind kind);
 
-/* Makes a value of argument->text. `folder`: where names of files start from; NULL: the current one. False
+/* Makes a value of argument->text. `folder`: where files have to lie; NULL: anywhere. False
  * with a sentence to be freed, which is NULL if memory ran out. */
 bool argument_read(struct argument *argument, enum argument_kind kind, const char *folder, char **ret_error);
 
 void argument_free(struct argument *argument);
 
-/* `path`, from `folder` on if it is relative and that is not NULL. NULL: out of memory. */
-char *path_from(const char *folder, const char *path);
+/* `path`, from `folder` on if that is not NULL: then it has to be relative, and not to lead out of it. NULL
+ * with a sentence to be freed, which is NULL if memory ran out. */
+char *path_from(const char *folder, const char *path, char **ret_error);
 
 /* Makes the sentence of an error; false. */
 bool refuse(char **ret_error, const char *format, ...) __attribute__((format(printf, 2, 3)));

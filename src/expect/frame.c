@@ -125,8 +125,7 @@ static bool from_file(const char *text, const char *index_text, const char *fold
     if (*index_text < '0' || *index_text > '9' || *end || errno)
         return refuse(ret_error, "a packet of a file is FILE.pcap#INDEX, where the first is 0, and not %.*s",
                       SHOWN, text);
-    *ret_error = NULL;
-    if (!(path = path_from(folder, text)))
+    if (!(path = path_from(folder, text, ret_error)))
         return false;
     path[strlen(path) - strlen(index_text) - 1] = '\0';
     if ((handle = open_capture(path, ret_error))) {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `folder`: where names of files start from; NULL: the current one. *ret_frame is to be freed. False with a
+/* `folder`: where files have to lie; NULL: anywhere. *ret_frame is to be freed. False with a
  * sentence to be freed, which is NULL if memory ran out. */
 bool frame_read(const char *text, const char *folder, uint8_t **ret_frame, size_t *ret_length,
                 char **ret_error);

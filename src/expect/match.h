@@ -7,6 +7,8 @@
 #include "src/packet/view.h"
 
 #define MATCH_ERROR 256 /* bytes for an error */
+#define MATCH_FILTER_MOST                                                                                    \
+    4096 /* characters of a filter that is read from a text: libpcap itself sets no end */
 
 struct match {
     bool (*matches)(struct match *match, struct view *view);

@@ -90,6 +90,25 @@ static json_t *dns_json(const struct test_result *test)
     return json;
 }
 
+static json_t *expectations_json(const struct test_result *test)
+{
+    json_t *json = json_array();
+
+    for (size_t i = 0; i < test->expectation_count; i++) {
+        const struct expectation_result *expectation = &test->expectations[i];
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "name", json_text(expectation->name));
+        json_object_set_new(entry, "verdict", json_string(expectation_outcome_name(expectation->outcome)));
+        json_object_set_new(entry, "detail", json_text(expectation->detail));
+        json_object_set_new(entry, "seen", json_integer((json_int_t)expectation->seen));
+        json_object_set_new(entry, "elapsed_s",
+                            expectation->elapsed_s < 0 ? json_null() : json_seconds(expectation->elapsed_s));
+        json_array_append_new(json, entry);
+    }
+    return json;
+}
+
 static json_t *strings_json(const struct strings *strings)
 {
     json_t *json = json_array();
@@ -122,7 +141,7 @@ static json_t *test_json(const struct test_result *test)
     json_object_set_new(json, "packets", json_integer((json_int_t)test->packets));
     json_object_set_new(json, "dropped", json_integer((json_int_t)test->dropped));
     json_object_set_new(json, "uas", uas);
-    json_object_set_new(json, "expectations", json_array());
+    json_object_set_new(json, "expectations", expectations_json(test));
     json_object_set_new(json, "dns", dns_json(test));
     return json;
 }

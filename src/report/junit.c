@@ -82,6 +82,12 @@ static void add_output(struct buffer *out, const struct test_result *test, const
         if (test->uas[i].started)
             buffer_addf(out, "\n%s %s: exit code %d", test->uas[i].role, test->uas[i].name,
                         test->uas[i].exit_code);
+    for (size_t i = 0; i < test->expectation_count; i++) {
+        cleanup_free char *line = expectation_line(&test->expectations[i]);
+
+        buffer_addf(out, "\n");
+        add_escaped(out, line);
+    }
     if (test->folder && test->pcap) {
         cleanup_free char *path = text_format("%s/%s/%s", folder, test->folder, test->pcap);
 

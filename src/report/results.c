@@ -27,6 +27,35 @@ const char *outcome_name(enum outcome outcome)
     return names[outcome];
 }
 
+const char *expectation_outcome_name(enum expectation_outcome outcome)
+{
+    static const char *const names[] = {
+        [EXPECTATION_NOT_EVALUATED] = "not evaluated",
+        [EXPECTATION_PASS] = "pass",
+        [EXPECTATION_FAIL] = "fail",
+        [EXPECTATION_ERROR] = "error",
+    };
+
+    return names[outcome];
+}
+
+char *expectation_line(const struct expectation_result *expectation)
+{
+    return text_format("expectation \"%s\": %s%s%s", expectation->name,
+                       expectation_outcome_name(expectation->outcome), expectation->detail ? ": " : "",
+                       expectation->detail ? expectation->detail : "");
+}
+
+void test_result_forget_expectations(struct test_result *test)
+{
+    for (size_t i = 0; i < test->expectation_count; i++) {
+        free(test->expectations[i].name);
+        free(test->expectations[i].detail);
+    }
+    free(steal_pointer(&test->expectations));
+    test->expectation_count = 0;
+}
+
 void results_add(struct results *results, struct test_result *test)
 {
     results->tests = memory_array(results->tests, results->count + 1, sizeof(struct test_result *));
@@ -59,6 +88,7 @@ void test_result_free(struct test_result *test)
         free(test->dns[i].rcode);
     }
     free(test->dns);
+    test_result_forget_expectations(test);
     strings_free(&test->states);
     free(test->name);
     free(test->run_id);

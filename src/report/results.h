@@ -35,6 +35,24 @@ struct dns_result {
     uint64_t count;
 };
 
+/* What came of something that test.conf expects of the packets. */
+enum expectation_outcome {
+    EXPECTATION_NOT_EVALUATED, /* the test did not come so far */
+    EXPECTATION_PASS,
+    EXPECTATION_FAIL,
+    EXPECTATION_ERROR, /* it cannot be known */
+};
+
+const char *expectation_outcome_name(enum expectation_outcome outcome); /* "not evaluated", "pass" … */
+
+struct expectation_result {
+    char *name;
+    enum expectation_outcome outcome;
+    char *detail;     /* a sentence; NULL: not evaluated */
+    uint64_t seen;    /* packets that counted */
+    double elapsed_s; /* until it was decided; less than 0: it was not */
+};
+
 struct test_result {
     char *name, *run_id;
     unsigned index; /* from 1 */
@@ -52,6 +70,8 @@ struct test_result {
     size_t ua_count;
     struct dns_result *dns;
     size_t dns_count;
+    struct expectation_result *expectations;
+    size_t expectation_count;
 };
 
 struct results {
@@ -78,6 +98,10 @@ void results_free(struct results *results);
 /* Forgets the tests, but for their run folders: the next pass begins. */
 void results_next_pass(struct results *results);
 void test_result_free(struct test_result *test);
+void test_result_forget_expectations(struct test_result *test);
+
+/* `expectation "one INVITE": pass: packet_count_was(1): saw 1 of 1 in 0.2 s`; the caller frees it. */
+char *expectation_line(const struct expectation_result *expectation);
 
 /* Writes results.json into the folder `dir`. */
 int results_write_json(const struct results *results, int dir, struct error **ret);

@@ -149,13 +149,16 @@ static void on_namespaces(void *user)
     cleanup_free char *copy = text_copy(exec->options->pcap);
     cleanup_error struct error *error = NULL;
     const char *slash = copy ? strrchr(copy, '/') : NULL;
-    int user_namespace, network_namespace;
+    struct pod_capture_config config = {
+        .host = &exec->host,
+        .folder = exec->pcap_folder,
+        .file = slash ? slash + 1 : copy,
+    };
 
     if (!copy)
         return;
-    pod_namespaces(exec->pod, &user_namespace, &network_namespace);
-    exec->capture = pod_capture_start(&exec->host, user_namespace, network_namespace, exec->pcap_folder,
-                                      slash ? slash + 1 : copy, NULL, on_capture_running, exec, &error);
+    pod_namespaces(exec->pod, &config.user_namespace, &config.network_namespace);
+    exec->capture = pod_capture_start(&config, on_capture_running, exec, &error);
     if (exec->capture)
         rollback_push(exec->rollback, "capture", undo_capture, exec);
     else
@@ -169,7 +172,7 @@ static void on_up(void *user, const struct error *error)
     if (error)
         fail(exec, error);
     else if (exec->capture)
-        pod_capture_open(exec->capture, NULL, 0);
+        pod_capture_open(exec->capture, NULL, 0, NULL);
     else
         run_command(exec);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,9 +19,10 @@
 #include "src/base/process.h"
 #include "src/base/socket.h"
 
-/* One message each. sippod says OPEN, the helper RUNNING or FAILED, and SAID at any time from then on; sippod
- * closes its direction to stop, the helper says DONE or FAILED, cleans up and ends. */
-enum kind { OPEN = 1, RUNNING, SAID, DONE, FAILED };
+/* One message each. sippod says OPEN, the helper RUNNING or FAILED; from then on sippod may say TOLD, and the
+ * helper SAID, at any time; sippod closes its direction to stop, the helper says DONE or FAILED, cleans up
+ * and ends. */
+enum kind { OPEN = 1, RUNNING, TOLD, SAID, DONE, FAILED };
 
 struct message {
     uint32_t kind;
@@ -61,6 +63,21 @@ enum { USER_FD = HELPER_CONTROL + 1, NETWORK_FD };
 void helper_say(const void *data, size_t length)
 {
     (void)say(HELPER_CONTROL, SAID, 0, data, length); /* without sippod it ends anyway */
+}
+
+ptrdiff_t helper_hear(void *data, size_t size)
+{
+    struct pollfd ready = {.fd = HELPER_CONTROL, .events = POLLIN};
+    struct message message;
+    ssize_t length;
+
+    if (poll(&ready, 1, 0) <= 0)
+        return -1;
+    length = socket_receive(HELPER_CONTROL, &message, sizeof message, NULL);
+    if (length <= (ssize_t)MESSAGE_HEAD || message.kind != TOLD || (size_t)length - MESSAGE_HEAD > size)
+        return 0;
+    memcpy(data, message.data, (size_t)length - MESSAGE_HEAD);
+    return length - (ssize_t)MESSAGE_HEAD;
 }
 
 int helper_running(struct error **ret)
@@ -163,7 +180,7 @@ static void take_end(struct helper *helper, const struct message *message, size_
 {
     helper->finished = true;
     watch_stop(&helper->watch);
-    if (!message) {
+    if (!message || (message->kind == DONE && !helper->stopping)) {
         error_set(&helper->error, ERROR_FAILED, "%s has ended unexpectedly", helper->title);
     } else if (message->kind == FAILED) {
         error_set(&helper->error, ERROR_FAILED, "%.*s", (int)length, (const char *)message->data);
@@ -171,8 +188,10 @@ static void take_end(struct helper *helper, const struct message *message, size_
     }
     if (helper->stopping)
         finish(helper);
-    else
+    else if (!helper->answered)
         tell_running(helper, helper->error);
+    else if (helper->callbacks->lost)
+        helper->callbacks->lost(helper->user, helper->error);
 }
 
 static void on_message(void *user, uint32_t events)
@@ -237,6 +256,17 @@ void helper_open(struct helper *helper, const struct buffer *opening)
 {
     if (!helper->finished && say(helper->control, OPEN, 0, opening->data, opening->length) < 0)
         take_end(helper, NULL, 0);
+}
+
+void helper_tell(struct helper *helper, const void *data, size_t length)
+{
+    if (!helper->finished && say(helper->control, TOLD, 0, data, length) < 0)
+        take_end(helper, NULL, 0);
+}
+
+const struct error *helper_error(const struct helper *helper)
+{
+    return helper->error;
 }
 
 void helper_stop(struct helper *helper)

@@ -35,7 +35,8 @@ struct helper_config {
 struct helper_callbacks {
     void (*running)(void *user, const struct error *error);             /* once, after helper_open() */
     void (*said)(void *user, const unsigned char *data, size_t length); /* helper_say() */
-    void (*done)(void *user, const struct error *error);                /* after helper_stop() */
+    void (*lost)(void *user, const struct error *error); /* it ended by itself; NULL: helper_stop() tells */
+    void (*done)(void *user, const struct error *error); /* after helper_stop() */
 };
 
 /* It joins the namespaces and waits. NULL on failure, with nothing left behind; else it is to be ended with
@@ -44,6 +45,12 @@ struct helper *helper_start(const struct helper_config *config, const struct hel
                             void *user, struct error **ret);
 void helper_open(struct helper *helper, const struct buffer *opening); /* the pod's interfaces are up */
 
+/* A message for helper_hear(). */
+void helper_tell(struct helper *helper, const void *data, size_t length);
+
+/* Why it has ended before helper_stop(); NULL: it has not. */
+const struct error *helper_error(const struct helper *helper);
+
 /* Lets it finish, then done(user, error): error not NULL when it failed. The helper is freed. */
 void helper_stop(struct helper *helper);
 
@@ -51,3 +58,6 @@ void helper_stop(struct helper *helper);
 int helper_running(struct error **ret);
 /* A message for said(); waits if sippod is behind. */
 void helper_say(const void *data, size_t length);
+/* Takes a message of helper_tell(), which fits into `size` bytes. Does not wait. Its length; -1: there is
+ * none; 0: helper_stop(). */
+ptrdiff_t helper_hear(void *data, size_t size);

@@ -24,6 +24,18 @@ static int check_junit(const struct run *run, struct error **ret)
     return fd < 0 ? error_sys(ret, ERROR_INPUT, errno, "--junit %s", run->options->junit) : 0;
 }
 
+static int take_replacements(struct run *run, struct error **ret)
+{
+    const struct run_options *options = run->options;
+
+    if (options->keywords && keywords_replacements_parse(options->keywords, &run->replacements, ret) < 0)
+        return error_prefix(ret, "--keyword-replacement-values");
+    for (size_t i = 0; i < options->sets.count; i++)
+        if (keywords_replacements_set(options->sets.list[i], &run->replacements, ret) < 0)
+            return error_prefix(ret, "--set %s", options->sets.list[i]);
+    return 0;
+}
+
 static void check_number(const struct run *run, struct strings *problems)
 {
     if (run->options->shell && run->suite.test_count > 1)
@@ -43,9 +55,14 @@ int run_setup_suite(struct run *run)
         .templates = options->templates,
         .global = options->global,
         .info_file = options->info_file,
+        .dut = options->dut,
+        .replacements = &run->replacements,
     };
+    cleanup_error struct error *error = NULL;
 
-    if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)
+    if (take_replacements(run, &error) < 0)
+        strings_add(&problems, error_text(error));
+    else if (suite_load(&run->options->paths, &filter, &run->suite, &problems) == 0)
         check_number(run, &problems);
     if (!problems.count) {
         if (options->dut) /* which is tested instead of the suite's own */
@@ -122,18 +139,6 @@ static int open_log(struct run *run, struct error **ret)
     else
         return error_set(ret, ERROR_INPUT, "--log-file: %s", error_text(error));
     return 0;
-}
-
-static int take_replacements(struct run *run, struct error **ret)
-{
-    const struct run_options *options = run->options;
-
-    if (options->keywords && keywords_replacements_parse(options->keywords, &run->replacements, ret) < 0)
-        return error_prefix(ret, "--keyword-replacement-values");
-    for (size_t i = 0; i < options->sets.count; i++)
-        if (keywords_replacements_set(options->sets.list[i], &run->replacements, ret) < 0)
-            return error_prefix(ret, "--set %s", options->sets.list[i]);
-    return keywords_replacements_check(&run->replacements, run->suite.tests, run->suite.test_count, ret);
 }
 
 /* Where no other DUT is named, GLOBAL's pod is where it is, for all tests. */
@@ -214,7 +219,8 @@ int run_setup(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct rlimit descriptors;
 
-    if (take_replacements(run, ret) < 0 || check_junit(run, ret) < 0)
+    if (keywords_replacements_check(&run->replacements, run->suite.tests, run->suite.test_count, ret) < 0 ||
+        check_junit(run, ret) < 0)
         return -1;
     *ret_sipp = sipp_find(run->options->sipp, ret);
     if (!*ret_sipp || limits_raise_descriptors(&descriptors, ret) < 0)

@@ -90,6 +90,7 @@ static void end(struct test_run *run)
     if (run->addresses.count) /* the router has been told before that the pod is gone */
         addresses_give_back(run->context->addresses, &run->addresses);
     free(run->why);
+    free(run->failure);
     suite_test_free(run->test);
     free(run);
     callbacks->ended(user, result, no_room);
@@ -210,19 +211,39 @@ static char *judge(struct test_run *run, const char *failure)
     return text_format("expected (%s): %s", known, failure);
 }
 
-static void on_parts_over(void *user, const char *failure)
+/* A failure of the scenario comes first: it may be the reason of the others. */
+static char *find_failures(const struct test_run *run)
 {
-    struct test_run *run = user;
+    char *expectations = test_failed_expectations(run);
+    cleanup_free char *old = expectations;
+
+    if (!run->failure)
+        return steal_pointer(&old);
+    return expectations ? text_format("%s; %s", run->failure, expectations) : text_copy(run->failure);
+}
+
+void test_judged(struct test_run *run)
+{
     double cps = sipp_call_rate(run->folder.fd, run->test);
+    cleanup_free char *failure = find_failures(run);
     cleanup_free char *reason = judge(run, failure);
 
-    run->parts = NULL;
+    test_log_expectations(run);
     run->result->run_s = seconds_since(run->entered_ns);
     if (reason)
         add_reason(run, reason);
     run->result->outcome = run->interrupted ? OUTCOME_INTERRUPTED : reason ? OUTCOME_FAIL : OUTCOME_SUCCESS;
     enter(run, reason ? STATE_FAIL : STATE_SUCCESS, run->result->run_s, cps, reason);
     ran(run);
+}
+
+static void on_parts_over(void *user, const char *failure)
+{
+    struct test_run *run = user;
+
+    run->parts = NULL;
+    run->failure = text_copy(failure);
+    test_settle(run);
 }
 
 struct ua_config test_ua_config(const struct test_run *run)
@@ -248,7 +269,7 @@ struct ua_config test_ua_config(const struct test_run *run)
     };
 }
 
-static void start_parts(struct test_run *run)
+void test_start_parts(struct test_run *run)
 {
     struct parts_config config = {
         .loop = run->context->host->loop,
@@ -256,17 +277,18 @@ static void start_parts(struct test_run *run)
         .ua = test_ua_config(run),
     };
 
-    enter(run, STATE_STARTING, -1, -1, NULL);
-    run->entered_ns = loop_now_ns();
     run->parts = parts_start(&config, on_parts_over, run);
 }
 
 static void go(struct test_run *run)
 {
-    if (run->context->dry_run)
+    if (run->context->dry_run) {
         run_dry(run);
-    else
-        start_parts(run);
+        return;
+    }
+    enter(run, STATE_STARTING, -1, -1, NULL);
+    run->entered_ns = loop_now_ns();
+    test_begin_expectations(run);
 }
 
 void test_run_clean(struct test_run *run)
@@ -282,6 +304,15 @@ void test_run_clean(struct test_run *run)
     clean(run);
 }
 
+/* What has no verdict is not evaluated. */
+static void give_up_sniffer(struct test_run *run)
+{
+    run->waits_for_sniffer = false;
+    if (!run->failure)
+        run->failure = text_copy(run->why);
+    test_judged(run);
+}
+
 void test_cut_off(struct test_run *run, const char *why)
 {
     if (run->why || rollback_running(run->rollback))
@@ -295,6 +326,8 @@ void test_cut_off(struct test_run *run, const char *why)
         script_kill(run->script); /* goes on when it is over */
     else if (run->parts)
         parts_stop(run->parts, why);
+    else if (run->waits_for_sniffer)
+        give_up_sniffer(run);
     else
         test_not_ready(run, NULL);
 }
@@ -304,9 +337,11 @@ static void on_timeout(void *user)
     struct test_run *run = user;
     double limit = run->test->config.timeout_s > 0 ? run->test->config.timeout_s : run->context->timeout_s;
     cleanup_free char *running = run->parts ? parts_running(run->parts) : NULL;
-    cleanup_free char *why =
-        text_format("not over after its time limit of %g s%s%s", limit,
-                    running && *running ? "; still running: " : "", running ? running : "");
+    cleanup_free char *why = text_format("not over after its time limit of %g s%s%s", limit,
+                                         run->waits_for_sniffer ? "; expectations were not settled"
+                                         : running && *running  ? "; still running: "
+                                                                : "",
+                                         running ? running : "");
 
     run->timer = NULL;
     test_cut_off(run, why);
@@ -449,6 +484,7 @@ struct test_run *test_run_start(const struct test_context *context, const struct
     if (context->addresses && !context->is_global)
         addresses_take(context->addresses, run->test, &run->addresses);
     describe_uas(run);
+    test_describe_expectations(run);
     if (!context->allow)
         test_describe_addresses(run);
     run->entered_ns = loop_now_ns();

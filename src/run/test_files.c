@@ -71,19 +71,13 @@ int test_prepare_logs(struct test_run *run, struct error **ret)
 
 static void collect_keywords(const struct test_run *run, struct keywords *keywords)
 {
-    const char *dut = test_dut(run);
+    const struct keywords_run names = {
+        .run_id = run->folder.run_id,
+        .number = run->folder.number,
+        .dut = test_dut(run),
+    };
 
-    keywords_set(keywords, "test.name", run->test->name);
-    keywords_set(keywords, "test.run_id", run->folder.run_id);
-    keywords_set(keywords, "test.run_id_number", run->folder.number);
-    keywords_set(keywords, "custom_transport", "");
-    if (dut)
-        keywords_set(keywords, "dut.host", dut);
-    for (size_t i = 0; i < run->test->ua_count; i++) {
-        cleanup_free char *name = text_format("%s.host", run->test->uas[i].name);
-
-        keywords_set(keywords, name, run->test->uas[i].address);
-    }
+    keywords_of_test(keywords, run->test, &names);
     if (run->context->replacements)
         keywords_replace(keywords, run->context->replacements);
 }
@@ -154,13 +148,15 @@ static void undo_rendering(void *user)
 /* test.conf was read before, for what has to be known early. */
 static int read_config(struct test_run *run, struct error **ret)
 {
+    const struct test_config_place place = {.folder = run->folder.path};
     struct test_config config;
 
-    if (test_config_load(run->folder.path, &config, ret) < 0)
+    if (test_config_load(&place, &config, ret) < 0)
         return -1;
     test_config_free(&run->test->config);
     run->test->config = config;
-    return 0;
+    test_describe_expectations(run);
+    return test_check_expectations(run, ret);
 }
 
 static int read_zone(struct test_run *run, struct error **ret)

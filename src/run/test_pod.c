@@ -40,25 +40,32 @@ static void undo_capture(void *user)
     pod_capture_stop(steal_pointer(&run->capture), on_captured, run);
 }
 
+/* Without a file if there is none to be, but something to be looked for. */
 static void on_namespaces(void *user)
 {
     struct test_run *run = user;
+    const struct test_context *context = run->context;
     cleanup_error struct error *error = NULL;
-    int user_namespace, network_namespace;
-    char *file;
+    cleanup_free char *file =
+        text_format("sipp-%s.%s", run->folder.run_id, context->classic_pcap ? "pcap" : "pcapng");
+    struct pod_capture_config config = {
+        .host = context->host,
+        .folder = run->folder.fd,
+        .folder_path = run->folder.path,
+        .file = context->pcap ? file : NULL,
+        .keys = KEY_LOG,
+    };
 
-    if (!run->context->pcap)
+    if (!context->pcap && !test_expects(run))
         return;
-    pod_namespaces(run->pod, &user_namespace, &network_namespace);
-    file = text_format("sipp-%s.%s", run->folder.run_id, run->context->classic_pcap ? "pcap" : "pcapng");
-    run->capture = pod_capture_start(run->context->host, user_namespace, network_namespace, run->folder.fd,
-                                     file, KEY_LOG, on_capture_running, run, &error);
+    pod_namespaces(run->pod, &config.user_namespace, &config.network_namespace);
+    run->capture = pod_capture_start(&config, on_capture_running, run, &error);
     if (!run->capture) {
-        free(file);
         test_not_ready(run, error);
         return;
     }
-    run->result->pcap = file;
+    if (context->pcap)
+        run->result->pcap = steal_pointer(&file);
     rollback_push(run->rollback, "capture", undo_capture, run);
 }
 
@@ -89,7 +96,7 @@ void test_open_capture(struct test_run *run)
     for (size_t i = 0; i < count; i++)
         names[i] = (struct pcapng_name){.address = all.list[2 * i], .name = all.list[2 * i + 1]};
     run->capture_waits = false;
-    pod_capture_open(run->capture, names, count);
+    pod_capture_open(run->capture, names, count, test_expects(run) ? &test->config.expectations : NULL);
 }
 
 static void on_pod_up(void *user, const struct error *error)
@@ -98,7 +105,7 @@ static void on_pod_up(void *user, const struct error *error)
 
     if (error)
         test_not_ready(run, error);
-    else if (run->capture && run->rendering && test_has_file(run, ZONE_FILE))
+    else if (run->capture && run->rendering && (test_has_file(run, ZONE_FILE) || test_expects(run)))
         run->capture_waits = true;
     else if (run->capture)
         test_open_capture(run);

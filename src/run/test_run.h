@@ -1,5 +1,6 @@
 /* Inside of a test's run, shared by test.c (states, the way through them) and test_files.c,
- * test_tls.c, test_pod.c and test_scripts.c (what is prepared, and its undo) and test_shell.c only. */
+ * test_tls.c, test_pod.c and test_scripts.c (what is prepared, and its undo), test_expectations.c (what is
+ * expected of packets) and test_shell.c only. */
 #pragma once
 
 #include "src/base/log.h"
@@ -42,9 +43,11 @@ struct test_run {
     struct shell *shell;   /* open, and what it has */
     struct environment shell_environment;
     struct strings shell_capabilities;
-    struct timer *timer; /* of the whole test */
-    int64_t deadline_ns; /* its end, 0: none; while the test is held, what is left of it */
-    bool interrupted;    /* by a signal */
+    struct timer *timer;    /* of the whole test */
+    int64_t deadline_ns;    /* its end, 0: none; while the test is held, what is left of it */
+    bool waits_for_sniffer; /* before the scenario, to begin; behind it, for verdicts on its packets */
+    char *failure;          /* of the scenario, NULL: none */
+    bool interrupted;       /* by a signal */
     bool hurry, dirty, pod_lost;
     bool pod_up;        /* and waits for the rendering */
     bool capture_waits; /* for the names of dns.txt, which is rendered */
@@ -68,6 +71,8 @@ void test_ready(struct test_run *run);                                /* and wit
 void test_cut_off(struct test_run *run, const char *why); /* ends it, whatever it does */
 void test_describe_addresses(struct test_run *run);       /* in the results */
 const char *test_dut(const struct test_run *run);         /* whom UACs call; NULL: nobody */
+void test_start_parts(struct test_run *run);              /* SIPp */
+void test_judged(struct test_run *run); /* nothing has to be waited for any more: SUCCESS or FAIL */
 
 /* The steps, in this order; each pushes its undo. The pod is made while files are rendered; from there on
  * each step goes on by itself to the next, and the last ends in one of the two above. */
@@ -81,3 +86,12 @@ void test_open_capture(struct test_run *run);
 void test_prepare_dns(struct test_run *run);
 void test_prepare_dut(struct test_run *run); /* test_scripts.c */
 void test_prepare_scripts(struct test_run *run);
+
+/* test_expectations.c */
+bool test_expects(const struct test_run *run);                               /* anything of its packets */
+int test_check_expectations(const struct test_run *run, struct error **ret); /* when test.conf is rendered */
+void test_describe_expectations(struct test_run *run);                       /* in the results */
+void test_begin_expectations(struct test_run *run);         /* their clock; test_start_parts() follows */
+void test_settle(struct test_run *run);                     /* asks for the verdicts; test_judged() follows */
+char *test_failed_expectations(const struct test_run *run); /* a sentence to be freed, NULL: none failed */
+void test_log_expectations(const struct test_run *run);

@@ -56,6 +56,21 @@ void keywords_set(struct keywords *keywords, const char *name, const char *value
     put(keywords, &path, json_string(value));
 }
 
+void keywords_of_test(struct keywords *keywords, const struct test *test, const struct keywords_run *run)
+{
+    keywords_set(keywords, "test.name", test->name);
+    keywords_set(keywords, "test.run_id", run->run_id);
+    keywords_set(keywords, "test.run_id_number", run->number);
+    keywords_set(keywords, "custom_transport", "");
+    if (run->dut)
+        keywords_set(keywords, "dut.host", run->dut);
+    for (size_t i = 0; i < test->ua_count; i++) {
+        cleanup_free char *name = text_format("%s.host", test->uas[i].name);
+
+        keywords_set(keywords, name, test->uas[i].address);
+    }
+}
+
 const char *keywords_find(const struct keywords *keywords, const char *name, size_t length)
 {
     cleanup_strings struct strings path = {0};

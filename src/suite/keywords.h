@@ -16,6 +16,15 @@ struct keywords {
 /* Sets "test.name" and the like; what is missing above it is made. The value is UTF-8. */
 void keywords_set(struct keywords *keywords, const char *name, const char *value);
 
+/* What a run of a test is called, and how its device under test is reached. */
+struct keywords_run {
+    const char *run_id, *number;
+    const char *dut; /* NULL: there is nobody to call */
+};
+
+/* All that templates of a test may name, less what the command line replaces. */
+void keywords_of_test(struct keywords *keywords, const struct test *test, const struct keywords_run *run);
+
 /* The string behind the first `length` bytes of a dotted name; NULL if there is none, or it is no string. */
 const char *keywords_find(const struct keywords *keywords, const char *name, size_t length);
 

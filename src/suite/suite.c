@@ -10,6 +10,7 @@
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
+#include "src/suite/keywords.h"
 #include "src/suite/patterns.h"
 
 /* Folders of a suite that are no tests; nor are hidden ones, and the results folder. */
@@ -83,12 +84,37 @@ static void collect_scenarios(struct test *test, int folder, struct strings *pro
             test->folder);
 }
 
-static void add_test(struct suite *suite, const char *name, struct strings *problems)
+/* With the addresses of the suite's own plan, as far as those of the run are not known yet. */
+static void load_config(const struct suite *suite, const struct suite_filter *filter, struct test *test,
+                        struct strings *problems)
+{
+    const struct keywords_run names = {
+        .run_id = "abcdef",
+        .number = "123456789012",
+        .dut = filter->dut                   ? filter->dut
+               : suite_dut_host(suite, test) ? suite_dut_host(suite, test)
+               : suite->global               ? SUITE_DUT_ADDRESS
+                                             : NULL,
+    };
+    struct keywords keywords = {0};
+    const struct test_config_place place = {.folder = test->folder, .keywords = &keywords};
+    cleanup_error struct error *error = NULL;
+
+    if (text_is_utf8(test->name)) /* else it is refused, and no keyword could say it */
+        keywords_of_test(&keywords, test, &names);
+    if (filter->replacements)
+        keywords_replace(&keywords, filter->replacements);
+    if (test_config_load(&place, &test->config, &error) < 0)
+        strings_add(problems, error_text(error));
+    keywords_free(&keywords);
+}
+
+static void add_test(struct suite *suite, const struct suite_filter *filter, const char *name,
+                     struct strings *problems)
 {
     struct test test = {.name = text_copy(name), .folder = text_format("%s/%s", suite->folder, name)};
     cleanup_fd int folder = open(test.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_free char *printable = text_printable(name, strlen(name));
-    cleanup_error struct error *error = NULL;
 
     if (folder < 0)
         strings_addf(problems, "%s: %s", test.folder, strerror(errno));
@@ -101,8 +127,7 @@ static void add_test(struct suite *suite, const char *name, struct strings *prob
         find_doubles(&test, problems);
         suite_assign_addresses(&test);
     }
-    if (test_config_load(test.folder, &test.config, &error) < 0)
-        strings_add(problems, error_text(error));
+    load_config(suite, filter, &test, problems);
     for (size_t i = 0; i < test.config.sipp_args_count; i++)
         if (!test_ua(&test, test.config.sipp_args[i].ua))
             strings_addf(problems, "%s/test.conf: ua \"%s\": the test has no such UA", test.folder,
@@ -192,7 +217,7 @@ static void add_all_tests(struct suite *suite, const struct patterns *only, cons
         any = true;
         if ((only->count && !patterns_match(only, name)) || patterns_match(exclude, name))
             continue;
-        add_test(suite, name, problems);
+        add_test(suite, filter, name, problems);
         drop_untagged(suite, &filter->tags);
     }
     if (!any)
@@ -232,7 +257,8 @@ static void set_folder(struct suite *suite, char *folder)
 }
 
 /* One of several paths: it has to be a test of the suite that the first one belongs to. */
-static void add_path(struct suite *suite, const char *path, struct strings *problems)
+static void add_path(struct suite *suite, const struct suite_filter *filter, const char *path,
+                     struct strings *problems)
 {
     cleanup_error struct error *error = NULL;
     cleanup_free char *absolute = file_absolute(path, &error);
@@ -252,7 +278,7 @@ static void add_path(struct suite *suite, const char *path, struct strings *prob
     for (size_t i = 0; i < suite->test_count; i++)
         if (strcmp(suite->tests[i].name, basename(last)) == 0)
             return; /* named twice: run once */
-    add_test(suite, basename(last), problems);
+    add_test(suite, filter, basename(last), problems);
 }
 
 /* A folder beside the tests: the one that was named, else the suite's own if it is there. */
@@ -339,7 +365,7 @@ int suite_load(const struct strings *paths, const struct suite_filter *filter, s
         add_all_tests(suite, &only, &exclude, filter, problems);
     else if (problems->count == before)
         for (size_t i = 0; i < paths->count; i++)
-            add_path(suite, paths->list[i], problems);
+            add_path(suite, filter, paths->list[i], problems);
     patterns_free(&only);
     patterns_free(&exclude);
     return problems->count == before ? 0 : -1;

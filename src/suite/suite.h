@@ -7,6 +7,10 @@
 
 #include "src/base/error.h"
 #include "src/base/text.h"
+#include "src/suite/expectation.h"
+
+struct keywords;              /* keywords.h */
+struct keywords_replacements; /* too */
 
 struct scenario {
     char *file;  /* "02_uac_ua1.xml" */
@@ -35,6 +39,7 @@ struct test_config {
     char *expect_failure; /* why it is known to fail, NULL: it is not */
     struct ua_arguments *sipp_args;
     size_t sipp_args_count;
+    struct expectations expectations; /* of its packets */
 };
 
 struct test {
@@ -66,6 +71,8 @@ struct suite_filter {
     const char *results;            /* results folder: no test, should it lie in the suite; NULL: none */
     const char *templates, *global; /* in the place of TEMPLATES and GLOBAL in the suite; NULL: those */
     const char *info_file;          /* in the place of users.csv */
+    const char *dut;                /* the device under test outside; NULL: there is none */
+    const struct keywords_replacements *replacements; /* of keywords; NULL: none */
 };
 
 /* The suite's folder that `paths` belong to, absolute; NULL on failure. */
@@ -107,7 +114,16 @@ const struct ua *test_ua(const struct test *test, const char *name);
 
 void test_config_free(struct test_config *config);
 
-/* test.conf in `folder` (absent: defaults). Errors say file:line. */
-int test_config_load(const char *folder, struct test_config *ret_config, struct error **ret);
-/* test.conf from memory; `name` is for errors. */
-int test_config_parse(const char *name, const char *text, struct test_config *ret_config, struct error **ret);
+/* Where a test.conf belongs. */
+struct test_config_place {
+    const char *folder; /* the test's; files that expectations name start there */
+    const struct keywords
+        *keywords; /* of expectations that are not rendered yet, to check them; NULL: they are */
+};
+
+/* test.conf in its folder (absent: defaults). Errors say file:line. */
+int test_config_load(const struct test_config_place *place, struct test_config *ret_config,
+                     struct error **ret);
+/* test.conf from memory; `name` is for errors. `place` NULL: files start in the current folder. */
+int test_config_parse(const char *name, const char *text, const struct test_config_place *place,
+                      struct test_config *ret_config, struct error **ret);

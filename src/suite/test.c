@@ -26,6 +26,7 @@ static void config_copy(struct test_config *copy, const struct test_config *conf
         .sipp_args_count = config->sipp_args_count,
     };
     copy_strings(&copy->tags, &config->tags);
+    expectations_copy(&copy->expectations, &config->expectations);
     for (size_t i = 0; i < config->sipp_args_count; i++) {
         copy->sipp_args[i].ua = text_copy(config->sipp_args[i].ua);
         copy_strings(&copy->sipp_args[i].list, &config->sipp_args[i].list);
@@ -38,6 +39,7 @@ void test_config_free(struct test_config *config)
     free(config->skip);
     free(config->expect_failure);
     strings_free(&config->tags);
+    expectations_free(&config->expectations);
     for (size_t i = 0; i < config->sipp_args_count; i++) {
         free(config->sipp_args[i].ua);
         strings_free(&config->sipp_args[i].list);

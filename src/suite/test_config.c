@@ -7,6 +7,7 @@
 #include "src/base/memory.h"
 #include "src/base/words.h"
 #include "src/suite/confuse.h"
+#include "src/suite/expectation_config.h"
 #include "src/suite/suite.h"
 
 static int check_transport(cfg_t *config, cfg_opt_t *option)
@@ -67,6 +68,13 @@ static const struct confuse_check checks[] = {
     {"expect_failure", check_reason},
     {"tags", check_tags},
     {"ua|sipp_args", check_arguments},
+    {"expect", expectation_check_section},
+    {"expect|predicate", expectation_check_text},
+    {"expect|filter", expectation_check_text},
+    {"expect|interface", expectation_check_interface},
+    {"expect|timeout", expectation_check_time},
+    {"expect|settle", expectation_check_time},
+    {"expect|limit", expectation_check_limit},
     {0},
 };
 
@@ -91,7 +99,8 @@ static void take_arguments(cfg_t *config, struct test_config *ret_config)
     }
 }
 
-int test_config_parse(const char *name, const char *text, struct test_config *ret_config, struct error **ret)
+int test_config_parse(const char *name, const char *text, const struct test_config_place *place,
+                      struct test_config *ret_config, struct error **ret)
 {
     cfg_opt_t ua[] = {CFG_STR("sipp_args", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t options[] = {
@@ -101,10 +110,14 @@ int test_config_parse(const char *name, const char *text, struct test_config *re
         CFG_STR("expect_failure", NULL, CFGF_NODEFAULT),
         CFG_STR_LIST("tags", NULL, CFGF_NODEFAULT),
         CFG_SEC("ua", ua, CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("expect", expectation_options(), CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES),
         CFG_END(),
     };
-    cfg_t *config = confuse_parse(name, text, options, checks, ret);
+    cfg_t *config;
 
+    expectation_place(place);
+    config = confuse_parse(name, text, options, checks, ret);
+    expectation_place(NULL);
     if (!config)
         return -1;
     *ret_config = (struct test_config){
@@ -116,17 +129,19 @@ int test_config_parse(const char *name, const char *text, struct test_config *re
     for (unsigned i = 0; i < cfg_size(config, "tags"); i++)
         strings_add(&ret_config->tags, cfg_getnstr(config, "tags", i));
     take_arguments(config, ret_config);
+    expectations_take(config, &ret_config->expectations);
     cfg_free(config);
     return 0;
 }
 
-int test_config_load(const char *folder, struct test_config *ret_config, struct error **ret)
+int test_config_load(const struct test_config_place *place, struct test_config *ret_config,
+                     struct error **ret)
 {
-    cleanup_free char *path = text_format("%s/test.conf", folder);
+    cleanup_free char *path = text_format("%s/test.conf", place->folder);
     cleanup_free char *text = NULL;
 
     *ret_config = (struct test_config){0};
     if (confuse_load(path, &text, ret) < 0)
         return -1;
-    return text ? test_config_parse(path, text, ret_config, ret) : 0;
+    return text ? test_config_parse(path, text, place, ret_config, ret) : 0;
 }

@@ -93,6 +93,14 @@ DNS = {
     "count": whole,
 }
 
+EXPECTATION = {
+    "name": text,
+    "verdict": one_of("pass", "fail", "error", "not evaluated"),
+    "detail": or_null(text),
+    "seen": whole,
+    "elapsed_s": or_null(number),
+}
+
 
 def check_fields(where, value, fields):
     faults = [f"{where}: no field {name}" for name in fields if name not in value]
@@ -109,8 +117,16 @@ def check_test(test):
         faults += check_fields(f"{where}, {ua.get('name')}", ua, UA)
     for entry in test.get("dns", []):
         faults += check_fields(f"{where}, dns {entry.get('name')}", entry, DNS)
+    for entry in test.get("expectations", []):
+        faults += check_fields(f"{where}, expectation {entry.get('name')}", entry, EXPECTATION)
     if faults:
         return faults
+    for entry in test["expectations"]:
+        if (entry["detail"] is None) != (entry["verdict"] == "not evaluated") or \
+                (entry["elapsed_s"] is None) != (entry["verdict"] in ("error", "not evaluated")):
+            faults.append(f"{where}: expectation {entry}")
+        if entry["verdict"] in ("fail", "error") and test["result"] == "SUCCESS":
+            faults.append(f"{where}: SUCCESS although {entry['name']} is {entry['verdict']}")
     if test["result"] == "SKIPPED":
         return [] if test["verdict"] == "skip" and test["reason"] and not test["states"] else [f"{where}: skipped"]
     passed = (test["result"] == "SUCCESS" or test["expected"] and test["result"] == "FAIL") and test["clean"]

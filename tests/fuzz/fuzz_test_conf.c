@@ -22,6 +22,25 @@ static bool names_a_line(const struct error *error, const char *text)
     return line >= 1 && line <= last && end[0] == ':' && end[1] == ' ';
 }
 
+/* Each has what a judge needs. */
+static bool are_whole(const struct expectations *expectations)
+{
+    struct buffer bytes = {0};
+    bool small;
+
+    for (size_t i = 0; i < expectations->count; i++) {
+        const struct expectation *expectation = &expectations->list[i];
+
+        if (!expectation->title || !*expectation->title || !expectation->predicate ||
+            expectation->settle_ns > 3600000000000 || (expectation->limit && !expectation->interface))
+            return false;
+    }
+    expectations_encode(expectations, &bytes);
+    small = bytes.length <= EXPECTATIONS_MOST;
+    buffer_free(&bytes);
+    return small;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct test_config config = {0};
@@ -31,9 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (memchr(data, '\0', size))
         return 0; /* is refused before */
     text = text_slice((const char *)data, size);
-    if (test_config_parse("test.conf", text, &config, &error) == 0) {
+    if (test_config_parse("test.conf", text, NULL, &config, &error) == 0) {
         if (error || (config.transport && strlen(config.transport) != 2) || config.timeout_s < 0 ||
-            config.timeout_s > 86400)
+            config.timeout_s > 86400 || !are_whole(&config.expectations))
             abort();
     } else if (!error || error->code != ERROR_INPUT || !names_a_line(error, text) || config.transport) {
         abort();

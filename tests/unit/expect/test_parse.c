@@ -162,7 +162,7 @@ static void packets_that_files_do_not_have(void **state)
     refused_in("saw_packet_equaling(cut.pcap#1)", "cannot read ");
     refused_in("saw_packet_equaling(nowhere.pcap#0)", "/nowhere.pcap: No such file or directory");
     refused_in("saw_packet_equaling(.#0)", "/. is no file");
-    refused_in("saw_packet_equaling(/dev/zero#0)", "/dev/zero is no file");
+    refused(predicate_parse("saw_packet_equaling(/dev/zero#0)", NULL, true), "/dev/zero is no file");
     refused_in("saw_packet_equaling(four.pcap#)", "FILE.pcap#INDEX");
     refused_in("saw_packet_equaling(four.pcap#-1)", "FILE.pcap#INDEX");
     refused_in("saw_packet_equaling(four.pcap#0x1)", "FILE.pcap#INDEX");
@@ -210,6 +210,28 @@ static void writers(void **state)
     parsed(path, true, "received_packet(): saw it in packet 1 in 0.0 s on eth0");
     assert_true(folder_has(folder, "absolute.pcap"));
     refused(predicate_parse("writer(no/such/folder.pcap, saw_vlan)", folder, false), "cannot write ");
+}
+
+/* Whoever names a folder lets nothing else be read or written. */
+static void files_stay_in_their_folder(void **state)
+{
+    const char *folder = *state;
+    cleanup_free char *outside = text_format("writer(%s.pcap, received_packet)", folder);
+    cleanup_free char *inside = text_format("writer(%s/a.pcap, received_packet)", folder);
+
+    write_capture(folder, "a..b.pcap", 1, 1, false);
+#define strays(text) refused(predicate_parse(text, folder, false), " does not lie in /")
+    strays(outside);
+    strays(inside);
+    strays("writer(../a.pcap, received_packet)");
+    strays("writer(.., received_packet)");
+    strays("writer(a/.., received_packet)");
+    strays("writer(a/../../b, received_packet)");
+    strays("saw_packet_equaling(/dev/zero#0)");
+    strays("saw_packet_equaling(../a.pcap#0)");
+    strays("and(received_packet, writer(../a.pcap, received_packet))");
+    check(predicate_parse("did_not_see_packet_equaling(a..b.pcap#0)", folder, false), true,
+          "did_not_see_packet_equaling(46 bytes): saw none among 6 packets in 5.0 s on eth0");
 }
 
 /* ---- errors ---- */
@@ -374,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(packets_that_files_do_not_have, folder_new, folder_end),
         cmocka_unit_test(packets_as_digits),
         cmocka_unit_test_setup_teardown(writers, folder_new, folder_end),
+        cmocka_unit_test_setup_teardown(files_stay_in_their_folder, folder_new, folder_end),
         cmocka_unit_test(names_that_are_none),
         cmocka_unit_test(numbers_of_arguments),
         cmocka_unit_test(arguments_that_are_none),

@@ -460,7 +460,12 @@ static void disk_full(void **state)
 static void assert_refused(const struct scene *scene, const char *interface, const char *words, size_t files)
 {
     const char *interfaces[] = {"lo", interface};
-    struct sniffer_config config = {scene->folder, FILE_NAME, interfaces, interface ? 2 : 1, NULL, NULL};
+    const struct sniffer_config config = {
+        .folder = scene->folder,
+        .file = FILE_NAME,
+        .interfaces = interfaces,
+        .interface_count = interface ? 2 : 1,
+    };
     cleanup_error struct error *error = NULL;
     cleanup_strings struct strings names = {0};
 

@@ -106,7 +106,14 @@ static void nothing_but_packets_in_a_classic_file(void **state)
 {
     struct scene *scene = *state;
     const char *const interfaces[] = {"lo"};
-    struct sniffer_config config = {scene->folder, "a.pcap", interfaces, 1, &scene->names, KEYS};
+    const struct sniffer_config config = {
+        .folder = scene->folder,
+        .file = "a.pcap",
+        .interfaces = interfaces,
+        .interface_count = 1,
+        .names = &scene->names,
+        .keys = KEYS,
+    };
     struct sniffer_counts counts;
     struct stat file;
 

@@ -20,7 +20,7 @@ static void parsed(const char *text, const char *transport, double timeout_s)
     struct test_config config = {0};
     cleanup_error struct error *error = NULL;
 
-    if (test_config_parse("a/test.conf", text, &config, &error) < 0)
+    if (test_config_parse("a/test.conf", text, NULL, &config, &error) < 0)
         fail_msg("%s", error_text(error));
     assert_null(error);
     assert_true(text_equal(config.transport, transport));
@@ -54,7 +54,7 @@ static void refused(const char *text, int line, const char *words)
     cleanup_error struct error *error = NULL;
     cleanup_free char *place = text_format(":%d: ", line);
 
-    if (test_config_parse("a/test.conf", text, &config, &error) == 0)
+    if (test_config_parse("a/test.conf", text, NULL, &config, &error) == 0)
         fail_msg("accepted: %s", text);
     assert_error(error, ERROR_INPUT, words);
     assert_error(error, ERROR_INPUT, place);
@@ -87,7 +87,7 @@ static void test_file_is_named(void **state)
     cleanup_error struct error *error = NULL;
 
     (void)state;
-    assert_int_equal(test_config_parse("a/test.conf", "\nspeed = 7\n", &config, &error), -1);
+    assert_int_equal(test_config_parse("a/test.conf", "\nspeed = 7\n", NULL, &config, &error), -1);
     assert_error(error, ERROR_INPUT, "a/test.conf:2: ");
 }
 
@@ -119,7 +119,7 @@ static void test_out_of_range(void **state)
 static bool accepted(const char *text)
 {
     struct test_config config = {0};
-    bool result = test_config_parse("x", text, &config, NULL) == 0;
+    bool result = test_config_parse("x", text, NULL, &config, NULL) == 0;
 
     test_config_free(&config);
     return result;
@@ -147,8 +147,8 @@ static void test_nobody_asks(void **state)
     struct test_config config = {0};
 
     (void)state;
-    assert_int_equal(test_config_parse("x", "speed = 1\n", &config, NULL), -1);
-    assert_int_equal(test_config_parse("x", "timeout = 0\n", &config, NULL), -1);
+    assert_int_equal(test_config_parse("x", "speed = 1\n", NULL, &config, NULL), -1);
+    assert_int_equal(test_config_parse("x", "timeout = 0\n", NULL, &config, NULL), -1);
 }
 
 /* ---- on disk ---- */
@@ -156,6 +156,7 @@ static void test_nobody_asks(void **state)
 static void test_load(void **state)
 {
     char *folder = folder_make();
+    const struct test_config_place place = {.folder = folder};
     struct test_config config = {0};
     cleanup_error struct error *fault = NULL;
     cleanup_error struct error *nul = NULL;
@@ -163,22 +164,22 @@ static void test_load(void **state)
     cleanup_free char *path = text_format("%s/test.conf", folder);
 
     (void)state;
-    assert_int_equal(test_config_load(folder, &config, NULL), 0); /* there is none */
+    assert_int_equal(test_config_load(&place, &config, NULL), 0); /* there is none */
     assert_null(config.transport);
     folder_put(folder, "test.conf", "transport = tn\n");
-    assert_int_equal(test_config_load(folder, &config, NULL), 0);
+    assert_int_equal(test_config_load(&place, &config, NULL), 0);
     assert_string_equal(config.transport, "tn");
     test_config_free(&config);
     config = (struct test_config){0};
     folder_put(folder, "test.conf", "x = 1\n");
-    assert_int_equal(test_config_load(folder, &config, &fault), -1);
+    assert_int_equal(test_config_load(&place, &config, &fault), -1);
     assert_error(fault, ERROR_INPUT, ":1: ");
     folder_put_bytes(folder, "test.conf", "timeout = 5\n\0x = 1\n", 19);
-    assert_int_equal(test_config_load(folder, &config, &nul), -1);
+    assert_int_equal(test_config_load(&place, &config, &nul), -1);
     assert_error(nul, ERROR_INPUT, "a NUL byte is in it");
     remove(path);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(test_config_load(folder, &config, &kind), -1);
+    assert_int_equal(test_config_load(&place, &config, &kind), -1);
     assert_error(kind, ERROR_INPUT, "is not a regular file");
     folder_remove(folder);
 }
