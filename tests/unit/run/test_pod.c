@@ -511,15 +511,17 @@ static void test_unknown_streams(void **state)
 static void test_unknown_events(void **state)
 {
     struct scene *scene = *state;
-    struct container_message one;
+    struct container_message one, two;
 
     run(scene, "one", &one);
+    run(scene, "two", &two);
     say(scene, CTL_PROCESSASYNCEVENT, "{\"container\":\"one\",\"process\":\"one\",\"event\":\"resumed\"}");
     say(scene, CTL_PROCESSASYNCEVENT, "{\"container\":\"none\",\"process\":\"one\",\"event\":\"exited\"}");
     say(scene, CTL_PROCESSASYNCEVENT, "{\"container\":\"one\",\"event\":\"exited\"}");
     hyperstart_mock_close_io(scene->played.mock, one.process.stdio);
     hyperstart_mock_send_exit_status(scene->played.mock, one.process.stdio, 0);
-    told(scene, ""); /* the streams' end alone is no end */
+    hyperstart_mock_send_io_string(scene->played.mock, two.process.stdio, "by then");
+    told(scene, "out(by then) "); /* the streams' end alone is no end */
     say(scene, CTL_PROCESSASYNCEVENT,
         "{\"container\":\"one\",\"process\":\"one\",\"event\":\"signalled\",\"status\":9}");
     told(scene, "ended(137/9) ");
