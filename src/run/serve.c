@@ -85,10 +85,13 @@ static void on_failed(void *user, const struct error *error)
 static void on_ended(void *user, const struct process_end *how)
 {
     struct serving *serving = user;
+    bool expected = serving->signal || serving->failed || !how->exit_code;
 
-    if (how->signal && !serving->signal && !serving->failed)
+    if (!expected && how->signal)
         error_set(&serving->failed, ERROR_FAILED, "sippod-agent was ended by %s",
                   process_signal_name(how->signal));
+    else if (!expected)
+        error_set(&serving->failed, ERROR_FAILED, "sippod-agent ended with exit code %d", how->exit_code);
     loop_quit(serving->loop);
 }
 

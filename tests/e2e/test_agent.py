@@ -1,5 +1,6 @@
 #!/usr/bin/env -S python3 -B
 """`sippod agent`: a pod for a client that speaks hyperstart, here one in Python."""
+import json
 import os
 import signal
 import socket
@@ -116,6 +117,51 @@ class Conversation(AgentCase):
                     client.command(code, message)
         client.command(hyperstart.PING)
         client.command(hyperstart.DESTROYPOD)
+        self.assertOver(running)
+
+    def test_files(self):
+        running, client = self.pod()
+        content = bytes(range(256)) * 100
+        name = json.dumps({"container": "hyperstart", "file": "/tmp/made"}).encode()
+        client.command(hyperstart.WRITEFILE, name + b"\0" + content)
+        self.assertEqual(client.run("cat", "/tmp/made"), (0, content, b""))
+        self.assertEqual(client.command(hyperstart.READFILE, name), content)
+        with self.assertRaisesRegex(Refused, "No such file"):
+            client.command(hyperstart.READFILE, {"container": "hyperstart", "file": "/tmp/none"})
+        with self.assertRaisesRegex(Refused, "Read-only|denied"):
+            client.command(hyperstart.WRITEFILE, b'{"container": "hyperstart", "file": "/usr/made"}\0')
+        client.close()
+        self.assertOver(running)
+
+    def test_containers(self):
+        running, client = self.pod()
+        client.command(hyperstart.STARTPOD, {"interfaces": [{"device": "extra", "type": "dummy"}], "containers": [
+            {"id": "first", "process": {"args": ["sleep", "600"], "stdio": 101, "stderr": 102}}]})
+        client.command(hyperstart.SIGNALPROCESS, {"container": "first", "process": "first", "signal": signal.SIGUSR1})
+        self.assertEqual(client.end_of(101)[0], 128 + signal.SIGUSR1)
+        tree = client.start("tree", "sh", "-c", "setsid sleep 602 & exec sleep 602")
+        client.command(hyperstart.KILLCONTAINER, {"container": "tree", "signal": signal.SIGKILL, "allProcesses": True})
+        self.assertEqual(client.end_of(tree)[0], 137)
+        client.wait(lambda: client.run("pgrep", "-f", "^sleep 602")[0] == 1)
+        with self.subTest("one that is removed while it runs"):
+            long = client.start("long", "sleep", "600")
+            client.command(hyperstart.REMOVECONTAINER, {"container": "long"})
+            self.assertEqual(client.end_of(long)[0], 137)
+        client.command(hyperstart.ONLINECPUMEM)
+        client.command(hyperstart.DELETEINTERFACE, {"device": "extra"})
+        self.assertNotEqual(client.run("ip", "link", "show", "extra")[0], 0)
+        client.command(hyperstart.DESTROYPOD)
+        self.assertOver(running)
+
+    def test_many_processes(self):
+        """One after the other, and many at once; each has its own output and its own end."""
+        running, client = self.pod()
+        ends = [client.start("all", "sh", "-c", f"echo {n}; echo {n} >&2; exit {n % 200}", code=hyperstart.EXECCMD, id=f"p{n}")
+                for n in range(300)]
+        for n, stdio in enumerate(ends):
+            self.assertEqual(client.end_of(stdio), (n % 200, b"%d\n" % n, b"%d\n" % n))
+        client.command(hyperstart.DESTROYPOD)
+        self.assertEqual(client.acknowledged, client.sent)
         self.assertOver(running)
 
     def test_events(self):
