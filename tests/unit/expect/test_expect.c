@@ -86,6 +86,26 @@ static void ready(void **state)
     sippod_future_free(future);
 }
 
+/* What came before still counts, and a value is a value; what has ended stays as it is. */
+static void finished(void **state)
+{
+    struct sippod_options endless = {.timeout_ms = SIPPOD_NO_TIMEOUT};
+    struct sippod_future *count = sippod_expect(*state, "lo", sippod_packet_count(), &endless);
+    struct sippod_future *timed_out = sippod_expect(*state, "lo", sippod_timed_out(), NULL);
+    struct sippod_future *saw = sippod_expect(*state, "lo", sippod_received_packet(), &endless);
+
+    send_tagged(*state, 1, 5);
+    assert_true(sippod_check_true(saw));
+    sippod_future_finish(count);
+    sippod_future_finish(timed_out);
+    sippod_future_finish(saw);
+    assert_true(sippod_check_value(count, 5));
+    assert_true(sippod_check_true(timed_out));
+    assert_true(sippod_check_true(saw));
+    send_tagged(*state, 1, 1);
+    assert_true(sippod_check_value(count, 5));
+}
+
 static void cancelled(void **state)
 {
     struct sippod_future *future = sippod_expect(*state, "lo", sippod_received_packet(), NULL);
@@ -325,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(verdicts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ready, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(finished, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(monitored, set_up, tear_down),
