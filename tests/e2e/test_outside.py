@@ -1,7 +1,9 @@
 #!/usr/bin/env -S python3 -B
 """Devices under test outside, wherever they are: --dut, as an ordinary user with a policy, and as root without one."""
 import ipaddress
+import re
 import signal
+import subprocess
 
 import harness
 import lab_case
@@ -86,6 +88,19 @@ class Reach(OutsideCase):
             (marker.parent / "go").touch()
         self.assertExit(running.wait(), 0)
         self.assertEachOnce(tap)
+
+    def test_shell(self):
+        """It has the addresses that it tells, and reaches the device from there."""
+        self.make_suite("call", files=OPTIONS)
+        running = self.start_command([self.program, "shell", "suite/call", "--dut", DUT], stdin=subprocess.PIPE)
+        told = ""
+        while not (line := re.search(r"(?m)^  (\S+ -i (\S+) .* -sf uac_ua0\.xml .*)\n", told)):
+            told += running.popen.stderr.readline() or self.fail(f"{told}\n{running.wait()}")
+        running.popen.stdin.write(f"{line[1]} >/dev/null && echo called\n")
+        run = running.wait()
+        self.assertEqual((run.code, run.out), (0, "called\n"), run)
+        self.assertRegex(told, rf"dut +{re.escape(DUT)} \(outside\)")
+        self.assertIn(ipaddress.ip_address(line[2]), ipaddress.ip_network("10.22.22.0/24"))
 
     def test_behind_a_gateway(self):
         tap = self.tap()
