@@ -24,6 +24,8 @@ struct judge {
     struct matter *matters;
     size_t count;
     const char *const *interfaces;
+    size_t interface_count;
+    uint64_t *lost; /* of each interface */
 };
 
 static bool has_ended(const struct matter *matter)
@@ -66,7 +68,9 @@ struct judge *judge_new(const struct expectations *expectations, const char *fol
     struct judge *judge = memory_new(sizeof *judge);
 
     *judge = (struct judge){.matters = memory_new(expectations->count * sizeof *judge->matters),
-                            .interfaces = interfaces};
+                            .interfaces = interfaces,
+                            .interface_count = interface_count,
+                            .lost = memory_new(interface_count * sizeof *judge->lost)};
     for (size_t i = 0; i < expectations->count; i++) {
         const struct expectation *expectation = &expectations->list[i];
         struct matter *matter = &judge->matters[judge->count++];
@@ -87,6 +91,7 @@ void judge_free(struct judge *judge)
     for (size_t i = 0; i < judge->count; i++)
         evaluation_free(&judge->matters[i].evaluation);
     free(judge->matters);
+    free(judge->lost);
     free(judge);
 }
 
@@ -109,13 +114,15 @@ void judge_packet(struct judge *judge, const struct pcapng_packet *packet)
         .timestamp_ns = packet->timestamp,
         .linktype = SIPPOD_LINKTYPE_ETHERNET, /* as a pod's interfaces are */
     };
+    struct view view;
 
+    view_open(&view, &frame);
     for (size_t i = 0; i < judge->count; i++) {
         struct matter *matter = &judge->matters[i];
 
         if ((matter->interface == ANY || matter->interface == packet->interface) &&
             packet->timestamp <= matter->evaluation.end_ns)
-            (void)evaluation_packet(&matter->evaluation, &frame);
+            (void)evaluation_view(&matter->evaluation, &view);
     }
 }
 
@@ -126,6 +133,22 @@ void judge_settle(struct judge *judge, uint64_t now_ns)
 
         if (matter->evaluation.end_ns > now_ns + matter->settle_ns)
             matter->evaluation.end_ns = now_ns + matter->settle_ns;
+    }
+}
+
+void judge_lost(struct judge *judge, size_t interface, uint64_t packets)
+{
+    uint64_t all = 0;
+
+    if (judge->lost[interface] == packets)
+        return;
+    judge->lost[interface] = packets;
+    for (size_t i = 0; i < judge->interface_count; i++)
+        all += judge->lost[i];
+    for (size_t i = 0; i < judge->count; i++) {
+        struct matter *matter = &judge->matters[i];
+
+        evaluation_lost(&matter->evaluation, matter->interface == ANY ? all : judge->lost[matter->interface]);
     }
 }
 

@@ -37,6 +37,10 @@ void judge_packet(struct judge *judge, const struct pcapng_packet *packet);
 /* The scenario is over: what is undecided has its settle time left, but no more than its own time. */
 void judge_settle(struct judge *judge, uint64_t now_ns);
 
+/* So many packets of the interface have been lost since it began: from now on only what a predicate itself
+ * decides is known. */
+void judge_lost(struct judge *judge, size_t interface, uint64_t packets);
+
 /* It cannot be known what passed the interface: what is undecided and looks at it ends as an error. */
 void judge_fail(struct judge *judge, size_t interface, const char *why);
 

@@ -89,6 +89,8 @@ static void read_source(struct source *source)
 {
     struct reader *reader = source->reader;
 
+    if (reader->callbacks->before)
+        reader->callbacks->before(reader->user, (size_t)(source - reader->sources));
     if (capture_read(source->capture, on_packet, source) >= 0)
         source->failures = 0;
     else if (++source->failures == FAILURES_MOST)

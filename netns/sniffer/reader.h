@@ -13,6 +13,7 @@
 struct reader;
 
 struct reader_callbacks {
+    void (*before)(void *user, size_t interface); /* it is about to be read; NULL: nobody has to know */
     void (*packet)(void *user, const struct pcapng_packet *packet);
     void (*after)(void *user); /* what was handed over has been read */
 };

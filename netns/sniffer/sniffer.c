@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -67,19 +66,19 @@ static void begin(struct sniffer *sniffer)
     sniffer->orders->begun(sniffer->orders->user);
 }
 
-/* What was not seen cannot be judged: that goes for whatever the other packets have not decided. */
-static void tell_losses(struct sniffer *sniffer, bool complete)
+static void tell_lost(struct sniffer *sniffer, size_t interface)
 {
     uint64_t received, dropped;
-    char why[96];
 
+    reader_statistics(sniffer->reader, interface, &received, &dropped);
+    judge_lost(sniffer->judge, interface, dropped - sniffer->dropped_before[interface]);
+}
+
+/* What was not seen cannot be judged: that goes for whatever the other packets have not decided. */
+static void tell_failures(struct sniffer *sniffer, bool complete)
+{
     for (size_t i = 0; i < sniffer->count; i++) {
-        reader_statistics(sniffer->reader, i, &received, &dropped);
-        dropped -= sniffer->dropped_before[i];
-        snprintf(why, sizeof why, "%llu packet%s not captured, so that it cannot be known",
-                 (unsigned long long)dropped, dropped == 1 ? " was" : "s were");
-        if (dropped)
-            judge_fail(sniffer->judge, i, why);
+        tell_lost(sniffer, i);
         if (reader_has_lost(sniffer->reader, i))
             judge_fail(sniffer->judge, i, "the interface has gone");
         if (!complete)
@@ -94,7 +93,7 @@ static void on_checked(void *user, bool complete)
     struct sniffer *sniffer = user;
     uint64_t due_ns, wait_ms;
 
-    tell_losses(sniffer, complete);
+    tell_failures(sniffer, complete);
     due_ns = judge_time_out(sniffer->judge, sniffer->checked_ns);
     if (!due_ns) {
         sniffer->orders->judged(sniffer->orders->user);
@@ -158,6 +157,16 @@ static void on_control(void *user, uint32_t events)
 
 /* ---- packets ---- */
 
+/* Packets are lost behind those that are there to be read: the loss is told too early rather than too late.
+ */
+static void before_packets(void *user, size_t interface)
+{
+    struct sniffer *sniffer = user;
+
+    if (sniffer->begun)
+        tell_lost(sniffer, interface);
+}
+
 static void on_packet(void *user, const struct pcapng_packet *packet)
 {
     struct sniffer *sniffer = user;
@@ -180,7 +189,8 @@ static void after_packets(void *user)
     sniffer->orders->judged(sniffer->orders->user);
 }
 
-static const struct reader_callbacks reader_callbacks = {.packet = on_packet, .after = after_packets};
+static const struct reader_callbacks reader_callbacks = {
+    .before = before_packets, .packet = on_packet, .after = after_packets};
 
 /* ---- the file ---- */
 

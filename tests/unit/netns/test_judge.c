@@ -234,6 +234,35 @@ static void not_to_be_known(void **state)
     is(judge, JUDGED_PASS, 1, 0, "received_packet(): saw it in packet 1 in 0.0 s");
 }
 
+/* What a predicate decides by what it sees stands, and tells it; an end by time or by the limit does not. */
+static void behind_a_loss(void **state)
+{
+    struct judge *judge = judge_count_was(1, (struct expectation){.limit = 2});
+
+    (void)state;
+    judge_lost(judge, ON_ETH0, 3);
+    pass(judge, ON_LO, BEGIN);
+    pass(judge, ON_LO, BEGIN);
+    is(judge, JUDGED_FAIL, 2, 0, "packet_count_was(1): saw 2 of 1 in 0.0 s; 3 packets were lost");
+    judge = judge_count_was(2, (struct expectation){.limit = 2, .interface = (char *)"lo"});
+    judge_lost(judge, ON_ETH0, 3);
+    judge_lost(judge, ON_LO, 1);
+    pass(judge, ON_LO, BEGIN);
+    pass(judge, ON_LO, BEGIN);
+    is(judge, JUDGED_ERROR, 2, 0, "on lo: packet_count_was(2): saw 2 of 2; 1 packet was lost");
+    judge = judge_count_was(0, (struct expectation){0});
+    judge_lost(judge, ON_ETH0, 3);
+    judge_lost(judge, ON_LO, 1);
+    judge_settle(judge, BEGIN);
+    (void)judge_time_out(judge, BEGIN + SETTLE);
+    is(judge, JUDGED_ERROR, 0, SETTLE, "packet_count_was(0): saw 0 of 0; 4 packets were lost");
+    judge = judge_count_was(0, (struct expectation){.interface = (char *)"lo"});
+    judge_lost(judge, ON_ETH0, 3);
+    judge_settle(judge, BEGIN);
+    (void)judge_time_out(judge, BEGIN + SETTLE);
+    is(judge, JUDGED_PASS, 0, SETTLE, "packet_count_was(0): saw 0 of 0 in 0.1 s on lo");
+}
+
 static void is_refused(const char *predicate, const char *filter, const char *words)
 {
     struct expectation one = {
@@ -268,6 +297,7 @@ int main(void)
         cmocka_unit_test(turned_round),
         cmocka_unit_test(failed),
         cmocka_unit_test(not_to_be_known),
+        cmocka_unit_test(behind_a_loss),
         cmocka_unit_test(wrong_ones),
     };
 
