@@ -6,7 +6,6 @@
 #include "src/base/memory.h"
 
 struct visit {
-    const struct test_context *context;
     struct test_run *run;
     bool opened;
     int exit_code; /* of the shell */
@@ -54,7 +53,7 @@ struct visit *visit_start(const struct test_context *context, const struct test 
 {
     struct visit *visit = memory_new(sizeof *visit);
 
-    *visit = (struct visit){.context = context, .over = over, .user = user};
+    *visit = (struct visit){.over = over, .user = user};
     visit->run = test_run_start(context, test, 1, &callbacks, visit);
     return visit;
 }

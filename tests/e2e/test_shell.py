@@ -18,14 +18,17 @@ from screen import Screen
 NAMES = "www.example.com A {{ua0.host}}\n"
 
 
-def size_at_rest(pid):
-    """KiB of memory of a process, once it reads no more: False while it does."""
+def memory(pid):
+    """KiB."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def is_at_rest(pid):
+    """Whether a process reads nothing any more."""
     def read():
         return re.search(r"rchar: (\d+)", Path(f"/proc/{pid}/io").read_text())[1]
     before = read()
-    if host.wait_until(lambda: read() != before, 0.3):
-        return False
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+    return not host.wait_until(lambda: read() != before, 0.3)
 
 
 class ShellCase(Case):
@@ -174,7 +177,9 @@ class Commands(ShellCase):
     def test_output_that_nobody_reads(self):
         """It waits in the pod: sippod does not grow, and a signal gets through."""
         running, _ = self.begin("touch begun; yes\n")
-        self.assertTrue(0 < host.wait_until(lambda: size_at_rest(running.pid), 20) < 16 * 1024)
+        before = memory(running.pid)
+        self.assertTrue(host.wait_until(lambda: is_at_rest(running.pid), 20), "it reads on and on")
+        self.assertLess(memory(running.pid) - before, 4096)
         running.signal(signal.SIGTERM)
         self.assertExit(running.wait(10), 143)
 
@@ -424,15 +429,17 @@ class OnTerminal(ScreenCase):
     def test_flood(self):
         """Somebody reads slowly, then not at all, and ends it."""
         screen = self.sit_down()
+        before = memory(screen.running.pid)
         screen.type("yes flood\r")
         screen.wait_for("flood\r\nflood\r\nflood")
-        self.assertTrue(0 < host.wait_until(lambda: size_at_rest(screen.running.pid), 20) < 16 * 1024)
+        self.assertTrue(host.wait_until(lambda: is_at_rest(screen.running.pid), 20), "it reads on and on")
+        self.assertLess(memory(screen.running.pid) - before, 4096)
         screen.type("\x03")
         screen.wait_for(self.prompt)
         self.run_line(screen, "echo go' 'on", "go on")
         screen.type("yes flood\r")
         screen.wait_for("flood\r\nflood\r\nflood")
-        self.assertTrue(host.wait_until(lambda: size_at_rest(screen.running.pid), 20))
+        self.assertTrue(host.wait_until(lambda: is_at_rest(screen.running.pid), 20))
         screen.running.signal(signal.SIGTERM)
         self.assertLeft(screen, 143)
 
