@@ -102,6 +102,20 @@ class Reach(OutsideCase):
         self.assertRegex(told, rf"dut +{re.escape(DUT)} \(outside\)")
         self.assertIn(ipaddress.ip_address(line[2]), ipaddress.ip_network("10.22.22.0/24"))
 
+    def test_expectations(self):
+        """Keywords in them are the addresses that the UAs have got; the packets pass eth0."""
+        self.make_suite(*(f"call{number}" for number in range(TESTS)))
+        invites = 'predicate = "packet_count_was(1)" filter = "udp[8:4] == 0x494e5649 and'
+        for number in range(TESTS):
+            suites.write(self.folder / "suite" / f"call{number}" / "test.conf",
+                         f'expect "out" {{ {invites} src host {{{{ua1.host}}}} and dst host {{{{dut.host}}}}" }}\n'
+                         f'expect "in" {{ {invites} src host {{{{dut.host}}}} and dst host {{{{ua0.host}}}}" }}\n'
+                         'expect "nothing else" { predicate = "packet_count_was(0)" interface = lo }\n')
+        self.me.own(self.folder)
+        self.assertExit(self.sippod("suite", "--dut", DUT, "--jobs", str(TESTS)), 0)
+        for test in self.results()["tests"]:
+            self.assertEqual([entry["verdict"] for entry in test["expectations"]], ["pass"] * 3)
+
     def test_behind_a_gateway(self):
         tap = self.tap()
         self.run_calls(FAR)
