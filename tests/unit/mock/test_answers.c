@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "src/base/loop.h"
 #include "src/base/memory.h"
@@ -186,6 +188,7 @@ static void test_client_leaves_while_held(void **state)
     assert_int_equal(hyperstart_mock_answer(call->mock, NULL), 0);
     assert_int_equal(hyperstart_mock_wait_messages(call->mock, 4, -1), -1);
     assert_messages(call, "startpod: ping: execcmd:x");
+    assert_logged(call, "ctl: command execcmd is not answered\n");
 }
 
 static void test_wrong_answers(void **state)
@@ -233,6 +236,21 @@ static void test_close_one(void **state)
     assert_int_equal(hyperstart_mock_close(call->mock, HYPERSTART_MOCK_CTL), 0);
     hears_end(call->ctl);
     assert_int_equal(hyperstart_mock_wait_left(call->mock, SOON), 0);
+}
+
+/* What was sent before is heard, also where it is more than the socket holds. */
+static void test_close_after_much(void **state)
+{
+    struct call *call = *state;
+    cleanup_free uint8_t *bytes = memory_new(900000);
+    size_t got = 0;
+    ssize_t more;
+
+    assert_int_equal(hyperstart_mock_send_io(call->mock, 1, bytes, 900000), 0);
+    assert_int_equal(hyperstart_mock_close(call->mock, HYPERSTART_MOCK_IO), 0);
+    while ((more = recv(call->io, bytes, 900000, 0)) > 0)
+        got += (size_t)more;
+    assert_int_equal(got, 900000 + IO_HEADER);
 }
 
 /* An agent that dies when it has said ACK. */
@@ -320,6 +338,7 @@ static void test_kept(void **state)
     struct call *call = call_new(&(struct hyperstart_mock_options){.kept = 1000});
     char detail[HYPERSTART_MOCK_DETAIL];
     struct hyperstart_mock_message *message;
+    size_t count;
 
     (void)state;
     call_start(call);
@@ -331,6 +350,9 @@ static void test_kept(void **state)
     message = hyperstart_mock_next_message(call->mock, 0);
     assert_true(message->number > 30 && message->number < 50);
     free(message);
+    free(hyperstart_mock_last_messages(call->mock, &count));
+    ask(call, CTL_STARTPOD, "");
+    assert_int_equal(expects(call, 0, detail, CTL_STARTPOD), 0);
     call_free(call);
 }
 
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_answers, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_close_instead, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_close_one, call_connected, call_teardown),
+        cmocka_unit_test_setup_teardown(test_close_after_much, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_close_after_the_answer, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_close_while_held, call_connected, call_teardown),
         cmocka_unit_test(test_ready),
