@@ -190,17 +190,16 @@ int route_delete(struct netlink *nl, const struct route *route, struct error **r
 
 static struct rtnl_rule *make_rule(const struct route_rule *rule, struct error **ret)
 {
-    cleanup_address struct nl_addr *destination = NULL;
-    cleanup_rule struct rtnl_rule *object = rtnl_rule_alloc();
+    cleanup_address struct nl_addr *source = parse_address(rule->source, -1, ret);
+    cleanup_rule struct rtnl_rule *object = source ? rtnl_rule_alloc() : NULL;
 
-    if (rule->destination && !(destination = parse_destination(rule->destination, AF_INET, ret)))
+    if (!source)
         return NULL;
-    if (!object || (rule->input && rtnl_rule_set_iif(object, rule->input) < 0) ||
-        (destination && rtnl_rule_set_dst(object, destination) < 0)) {
+    if (!object || rtnl_rule_set_iif(object, rule->input) < 0 || rtnl_rule_set_src(object, source) < 0) {
         no_memory(ret);
         return NULL;
     }
-    rtnl_rule_set_family(object, AF_INET);
+    rtnl_rule_set_family(object, nl_addr_get_family(source));
     rtnl_rule_set_table(object, rule->table);
     rtnl_rule_set_prio(object, rule->priority);
     rtnl_rule_set_action(object, FR_ACT_TO_TBL);

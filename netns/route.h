@@ -28,11 +28,10 @@ struct route {
 int route_add(struct netlink *nl, const struct route *route, struct error **ret);
 int route_delete(struct netlink *nl, const struct route *route, struct error **ret);
 
-/* Packets that come in over `input` (NULL: over any) to `destination` (NULL: to any) are looked up in
- * `table`. Rules stay when the device goes: they have to be deleted, or to end with the namespace. IPv4 only.
- */
+/* Packets that come in over `input` from the address `source` are looked up in `table`. Rules stay when the
+ * device goes: they have to be deleted, or to end with the namespace. */
 struct route_rule {
-    const char *input, *destination;
+    const char *input, *source;
     unsigned table, priority;
 };
 

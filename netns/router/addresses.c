@@ -1,21 +1,21 @@
-/* Addresses of pods. Each is a route of its own (/32) over its pod's veth, in a table to which the kernel
- * adds an address only once: two pods never share one.
+/* Addresses of pods. Each is a route of its own (/32, /128) over its pod's veth, in a table to which the
+ * kernel adds an address only once: two pods never share one.
  *
  * With a device under test outside nothing looks it up: there is a second route in the main table, and
- * outside_pods.c has the rest. Otherwise nobody may reach anybody, unless it is said: the table is looked up
- *   - for packets that come in from a pod with a shared address (GLOBAL), to whichever pod, and
- *   - for packets that go to a shared address, from whichever pod.
- * There is no other rule and nothing in the main table, so that two tests have no way to each other. A pod
- * sends only from addresses that are its own: the veth's source validation looks up the way back, by the same
- * rules, and it has to be the veth (link_forward()).
+ * outside_pods.c has the rest. Otherwise nobody may reach anybody, unless it is said. There are two tables,
+ * of all addresses and of those that are shared (GLOBAL's); and a rule for each address, by which what comes
+ * from it, over its own pod's veth,
+ *   - is looked up in the table of all, if it is shared itself,
+ *   - else in that of shared ones.
+ * There is no other rule and nothing in the main table, so that two tests have no way to each other, and a
+ * pod none at all with a source that is not its own. (IPv4 has the veth's source validation beside that.)
  *
- * No ARP is sent between router and pod, and so nothing waits for an answer: neighbours are permanent here,
- * and in the pod.
+ * Neither ARP nor neighbour solicitations are sent between router and pod, and so nothing waits for an
+ * answer: neighbours are permanent here, and in the pod.
  *
  * Routes and neighbours vanish with the veth, and that with the pod's network namespace; but not at once, and
  * an address may be claimed again before. So they are deleted when the pod is removed, and the rules, which
  * stay when a device goes, with them. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@
 #include "src/base/memory.h"
 #include "src/base/text.h"
 
-#define TABLE          198
+#define TABLE          198 /* of all addresses */
+#define SHARED_TABLE   199
 #define PRIORITY       198
 #define METRIC         198  /* one for all: the kernel tells routes of different metrics apart */
 #define MOST_ADDRESSES 1024 /* of a pod */
@@ -53,26 +54,41 @@ static struct route main_route_to(const struct address *address)
     return route;
 }
 
-static struct route_rule rule_from(const struct pod *pod)
+static struct route shared_route_to(const struct address *address)
 {
-    return (struct route_rule){.input = pod->veth, .table = TABLE, .priority = PRIORITY};
+    struct route route = route_to(address);
+
+    route.table = SHARED_TABLE;
+    return route;
 }
 
-static struct route_rule rule_to(const struct address *address)
+static struct route_rule rule_from(const struct address *address)
 {
-    return (struct route_rule){.destination = address->text, .table = TABLE, .priority = PRIORITY};
+    return (struct route_rule){
+        .input = address->pod->veth,
+        .source = address->text,
+        .table = address->shared ? TABLE : SHARED_TABLE,
+        .priority = PRIORITY,
+    };
 }
 
-/* 198.18.0.0/15 is set aside for tests (RFC 2544): whatever a pod claims of it, it is nobody's. */
+/* 198.18.0.0/15 (RFC 2544) and 2001:2::/48 (RFC 5180) are set aside for tests: whatever a pod claims of them,
+ * it is nobody's. */
+static const struct network for_tests[] = {
+    {.family = AF_INET, .bytes = {198, 18}, .prefix = 15},
+    {.family = AF_INET6, .bytes = {0x20, 0x01, 0x00, 0x02}, .prefix = 48},
+};
+
 static int check(struct router *router, const struct address *address, struct error **ret)
 {
     if (router->outside && address->shared) /* rules outlive a router that is killed */
         return error_set(ret, ERROR_INPUT, "no address is shared where the device under test is outside");
     if (router->outside)
         return outside_check(router, address, ret);
-    if (address->bytes[0] == 198 && (address->bytes[1] & ~1) == 18)
-        return 0;
-    return error_set(ret, ERROR_INPUT, "pods have addresses of 198.18.0.0/15 only");
+    for (size_t i = 0; i < sizeof for_tests / sizeof *for_tests; i++)
+        if (network_holds(&for_tests[i], &address->network))
+            return 0;
+    return error_set(ret, ERROR_INPUT, "pods have addresses of 198.18.0.0/15 and 2001:2::/48 only");
 }
 
 /* The setting for all devices, which a new namespace takes over from the host, makes the one of each device
@@ -93,39 +109,74 @@ static int be_strict(struct error **ret)
     return 0;
 }
 
-static int add_rules(struct router *router, struct pod *pod, const struct address *address,
-                     struct error **ret)
+/* IPv6 has a switch for all devices only. In the host's own namespace it is never touched: there it would
+ * cost the host its default route, if it has that from a router's advertisements. */
+static int forward_all6(struct error **ret)
 {
-    const struct route_rule to = rule_to(address), from = rule_from(pod);
+    static const char path[] = "/proc/sys/net/ipv6/conf/all/forwarding";
+    cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    if (route_rule_add(router->nl, &to, ret) < 0)
-        return -1;
-    if (pod->shared)
-        return 0;
-    if (route_rule_add(router->nl, &from, ret) < 0) {
-        (void)route_rule_delete(router->nl, &to, NULL); /* the first error is the one to tell */
-        return -1;
-    }
-    pod->shared = true;
+    if (fd < 0 && errno == ENOENT)
+        return error_sys(ret, ERROR_HOST, EAFNOSUPPORT, "this kernel has no IPv6");
+    if (fd < 0 || write(fd, "1", 1) != 1)
+        return error_sys(ret, ERROR_HOST, errno, "IPv6 cannot be routed between pods: cannot write %s", path);
     return 0;
 }
 
 /* Outside nothing is forwarded before the pod's filter is in place. */
-static int start_routing(struct router *router, struct pod *pod, struct error **ret)
+static int start_routing(struct router *router, const struct address *address, struct error **ret)
 {
-    if (pod->routed || router->outside)
+    struct pod *pod = address->pod;
+    bool six = address->network.family == AF_INET6, *routed = &pod->routed[six];
+
+    if (*routed || router->outside)
         return 0;
-    pod->routed = true;
+    *routed = true;
+    if (six)
+        return forward_all6(ret);
     return be_strict(ret) < 0 || link_forward(router->nl, pod->veth, ret) < 0 ? -1 : 0;
 }
 
+/* Those that nothing but the others hang on; what was added is undone by the caller. */
+static int add_rest(struct router *router, const struct address *address, struct error **ret)
+{
+    const struct route shared = shared_route_to(address);
+    const struct route_rule rule = rule_from(address);
+
+    if (neighbour_add(router->nl, address->pod->veth, address->text, address->pod->inner_mac, ret) < 0)
+        return -1;
+    if (router->outside)
+        return 0;
+    if (address->shared && route_add(router->nl, &shared, ret) < 0)
+        return -1;
+    return route_rule_add(router->nl, &rule, ret);
+}
+
+/* What is not there, or gone with its link, is no failure. */
+static void undo(struct router *router, const struct address *address)
+{
+    const struct route route = route_to(address), main_route = main_route_to(address);
+    const struct route shared = shared_route_to(address);
+    const struct route_rule rule = rule_from(address);
+
+    (void)route_delete(router->nl, &route, NULL);
+    if (router->outside) {
+        (void)route_delete(router->nl, &main_route, NULL);
+        (void)neighbour_delete(router->nl, address->pod->veth, address->text, NULL);
+        return;
+    }
+    (void)route_rule_delete(router->nl, &rule, NULL); /* the neighbour goes with the namespace */
+    if (address->shared)
+        (void)route_delete(router->nl, &shared, NULL);
+}
+
 /* The route comes first: it is what makes the address the pod's. */
-static int add_address(struct router *router, struct pod *pod, struct address *address, struct error **ret)
+static int add_address(struct router *router, struct address *address, struct error **ret)
 {
     const struct route route = route_to(address);
     cleanup_error struct error *error = NULL;
 
-    if (start_routing(router, pod, ret) < 0)
+    if (start_routing(router, address, ret) < 0)
         return -1;
     if (route_add(router->nl, &route, &error) < 0) {
         if (error->sys == EEXIST)
@@ -134,10 +185,9 @@ static int add_address(struct router *router, struct pod *pod, struct address *a
             *ret = steal_pointer(&error);
         return -1;
     }
-    if (neighbour_add(router->nl, pod->veth, address->text, pod->inner_mac, ret) == 0 &&
-        (!address->shared || add_rules(router, pod, address, ret) == 0))
+    if (add_rest(router, address, ret) == 0)
         return 0;
-    (void)route_delete(router->nl, &route, NULL);
+    undo(router, address);
     return -1;
 }
 
@@ -146,7 +196,7 @@ static int check_own(const struct router *router, const struct address *address,
 {
     for (const struct pod *pod = router->pods; pod; pod = pod->next)
         for (const struct address *other = pod->addresses; other; other = other->next)
-            if (memcmp(other->bytes, address->bytes, sizeof other->bytes) == 0)
+            if (network_holds(&other->network, &address->network))
                 return error_sys(ret, ERROR_INPUT, EEXIST, "it is another pod's");
     return 0;
 }
@@ -163,7 +213,7 @@ static int claim(struct router *router, struct address *address, struct error **
     if ((router->outside && outside_reserve(router, address->pod, ret) < 0) ||
         router_raise(CAP_NET_ADMIN, ret) < 0)
         return -1;
-    result = add_address(router, address->pod, address, ret);
+    result = add_address(router, address, ret);
     router_lower();
     if (result < 0 && router->outside)
         outside_count(router, address->pod);
@@ -181,20 +231,6 @@ static void unlink_address(struct address *address)
 }
 
 /* ---- giving up ---- */
-
-static void undo(struct router *router, const struct address *address)
-{
-    const struct route route = route_to(address), main_route = main_route_to(address);
-    const struct route_rule to = rule_to(address);
-
-    (void)route_delete(router->nl, &route, NULL);
-    if (router->outside) { /* else it goes with the namespace */
-        (void)route_delete(router->nl, &main_route, NULL);
-        (void)neighbour_delete(router->nl, address->pod->veth, address->text, NULL);
-    }
-    if (address->shared)
-        (void)route_rule_delete(router->nl, &to, NULL);
-}
 
 static bool has_link(struct router *router, const struct pod *pod)
 {
@@ -255,9 +291,8 @@ static struct address *new_address(struct pod *pod, const struct router_request 
 {
     struct address *address = memory_new(sizeof *address);
 
-    *address = (struct address){.pod = pod, .shared = request->shared};
-    memcpy(address->bytes, request->network.bytes, sizeof address->bytes);
-    (void)inet_ntop(AF_INET, address->bytes, address->text, sizeof address->text); /* it is long enough */
+    *address = (struct address){.pod = pod, .network = request->network, .shared = request->shared};
+    (void)network_text(&address->network, address->text);
     return address;
 }
 
@@ -283,18 +318,13 @@ static int take(struct router *router, struct address *address, uint32_t serial,
     return -1;
 }
 
-static bool is_address(const struct network *network)
-{
-    return network->family == AF_INET && network->prefix == 32;
-}
-
 int addresses_claim(struct router *router, struct pod *pod, const struct router_request *request,
                     struct error **ret)
 {
     struct address *address;
 
-    if (!is_address(&request->network))
-        return error_set(ret, ERROR_INPUT, "addresses of pods are single IPv4 addresses");
+    if (!network_is_address(&request->network))
+        return error_set(ret, ERROR_INPUT, "addresses of pods are single ones");
     address = new_address(pod, request);
     if (claim(router, address, ret) < 0) {
         error_prefix(ret, "pod %s, address %s", pod->run_id, address->text);
@@ -309,9 +339,9 @@ int addresses_remove(struct router *router, struct pod *pod, const struct router
 {
     struct address *address = pod->addresses;
 
-    while (address && memcmp(address->bytes, request->network.bytes, sizeof address->bytes) != 0)
+    while (address && !network_holds(&request->network, &address->network))
         address = address->next;
-    if (!address || !is_address(&request->network))
+    if (!address || !network_is_address(&request->network))
         return error_set(ret, ERROR_INPUT, "pod %s has no such address", pod->run_id);
     drop(router, address, NULL);
     if (router->outside)
@@ -321,14 +351,8 @@ int addresses_remove(struct router *router, struct pod *pod, const struct router
 
 void addresses_release(struct router *router, struct pod *pod)
 {
-    const struct route_rule from = rule_from(pod);
-
     for (struct address *address = pod->addresses, *next; address; address = next) {
         next = address->next;
         drop(router, address, NULL);
-    }
-    if (pod->shared && router_raise(CAP_NET_ADMIN, NULL) == 0) {
-        (void)route_rule_delete(router->nl, &from, NULL);
-        router_lower();
     }
 }

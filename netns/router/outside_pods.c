@@ -193,16 +193,15 @@ static int check_route(struct router *router, const struct address *address, str
 int outside_check(struct router *router, const struct address *address, struct error **ret)
 {
     const struct outside *outside = router->outside;
-    const struct network own = network_of(AF_INET, address->bytes);
 
-    if (!network_holds(&outside->network, &own))
+    if (!network_holds(&outside->network, &address->network))
         return never(ret, "it is not in the network of the device under test");
     if (text_equal(address->text, outside->dut))
         return never(ret, "it is the device under test's");
     for (size_t i = 0; i < outside->gateways.count; i++)
         if (text_equal(address->text, outside->gateways.list[i]))
             return never(ret, "it is a gateway's");
-    if (outside->policy && policy_check_network(outside->policy, &own, ret) < 0)
+    if (outside->policy && policy_check_network(outside->policy, &address->network, ret) < 0)
         return -1;
     return check_route(router, address, ret);
 }
@@ -231,7 +230,7 @@ static void on_probed(void *user, const uint8_t *mac)
         conflict(address, mac, &error);
     } else {
         (void)inet_pton(AF_INET, outside->next, next); /* it was printed */
-        arp_announce(outside->arp, address->bytes, next);
+        arp_announce(outside->arp, address->network.bytes, next);
     }
     address->claimed(address, error);
 }
@@ -242,14 +241,14 @@ int outside_claim(struct router *router, struct address *address,
     if (!router->outside->arp)
         return 0;
     address->claimed = claimed;
-    arp_probe(router->outside->arp, address->bytes, on_probed, address);
+    arp_probe(router->outside->arp, address->network.bytes, on_probed, address);
     return 1;
 }
 
 void outside_release(struct router *router, struct address *address)
 {
     if (router->outside->arp)
-        arp_forget(router->outside->arp, address->bytes);
+        arp_forget(router->outside->arp, address->network.bytes);
 }
 
 /* ---- pods ---- */
@@ -265,7 +264,7 @@ static int open_filter(struct router *router, const struct pod *pod, struct erro
         if (address->probed)
             continue; /* perhaps it is somebody else's */
         own[count] = (struct filter_network){.family = AF_INET, .prefix = 32};
-        memcpy(own[count++].address, address->bytes, sizeof address->bytes);
+        memcpy(own[count++].address, address->network.bytes, sizeof address->network.bytes);
     }
     result = filter_open(router->nl, pod->veth, own, count, outside->peers, outside->peer_count, ret);
     free(own);

@@ -13,7 +13,6 @@
 #include "src/base/error.h"
 #include "src/base/loop.h"
 
-/* Also the table of routes between pods. */
 #define ROUTER_PROTOCOL_NUMBER 198 /* says whose routes these are */
 
 /* Whom the router works for; main.c tells how it knows. */
@@ -27,8 +26,8 @@ enum trust {
 struct address {
     struct address *next;
     struct pod *pod;
-    char text[16]; /* "198.18.1.0" */
-    uint8_t bytes[4];
+    struct network network;  /* that is it alone */
+    char text[NETWORK_TEXT]; /* "198.18.1.0" */
     bool shared;
     bool probed; /* others are being asked for it: it is not the pod's yet */
     void (*claimed)(void *user, const struct error *error); /* tells that it is, or whose it is */
@@ -42,8 +41,7 @@ struct pod {
     char veth[16]; /* its name here */
     int index;     /* of the device with that name, outside */
     uint8_t inner_mac[ROUTER_MAC_LENGTH];
-    bool routed; /* addresses are */
-    bool shared; /* one of those is */
+    bool routed[2]; /* addresses are: IPv4, IPv6 */
     struct address *addresses;
     size_t address_count;
 };

@@ -52,6 +52,12 @@ struct network network_of(int family, const uint8_t *bytes)
     return network;
 }
 
+bool network_is_address(const struct network *network)
+{
+    return (network->family == AF_INET || network->family == AF_INET6) &&
+           network->prefix == longest(network->family);
+}
+
 bool network_holds(const struct network *outer, const struct network *inner)
 {
     struct network around;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <net/ethernet.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,39 +25,86 @@
 #include "src/base/socket.h"
 #include "tests/unit/netns/rig.h"
 
-#define PORT   5060
-#define SHARED "198.18.0.1"
+#define PORT 5060
 
 #define QUIET_MS 50 /* what has not come after what was sent later, and this, does not come */
 
-static const char gateway[] = "169.254.1.1";
+/* The same for both families: who has what, the first of which is claimed. */
+struct plan {
+    const char *network, *gateway; /* all of it is looked for at the router: it sees to what is not reached */
+    const char *shared[2], *one[2], *two[2], *liar[4];
+};
+
+static const struct plan plans[] = {
+    {"198.18.0.0/15",
+     "169.254.1.1",
+     {"198.18.0.1"},
+     {"198.18.1.1"},
+     {"198.18.2.1"},
+     {"198.18.3.1", "198.18.7.7", "198.18.2.1"}},
+    {"2001:2::/48",
+     "fe80::1",
+     {"2001:2::1"},
+     {"2001:2::1:1"},
+     {"2001:2::2:1"},
+     {"2001:2::3:1", "2001:2::7:7", "2001:2::2:1"}},
+};
 
 /* ---- in a pod ---- */
 
-/* Any of 198.18.0.0/15 is looked for at the router: what is not to be reached, it has to see to. */
-static int configure(const char *const *addresses, const uint8_t mac[MAC_LENGTH])
+/* The kernel takes an IPv6 address in two steps, the second of which it takes in its own time: before it what
+ * comes for the address is lost. */
+static bool await_address(struct netlink *nl, const char *address)
+{
+    struct route_found found;
+
+    while (route_find(nl, address, &found, NULL) == 0)
+        if (found.local)
+            return true;
+        else
+            sched_yield();
+    return false;
+}
+
+static int configure(const struct plan *plan, const char *const *addresses, const uint8_t mac[MAC_LENGTH])
 {
     cleanup_netlink struct netlink *nl = netlink_open(NULL);
     const struct route route = {
-        .destination = "198.18.0.0/15", .gateway = gateway, .source = addresses[0], .device = "eth0"};
+        .destination = plan->network, .gateway = plan->gateway, .source = addresses[0], .device = "eth0"};
 
     if (!nl || link_up(nl, "lo", NULL) < 0)
         return 1;
     for (size_t i = 0; addresses[i]; i++)
-        if (address_add(nl, "lo", addresses[i], -1, NULL) < 0)
+        if (address_add(nl, "lo", addresses[i], -1, NULL) < 0 || !await_address(nl, addresses[i]))
             return 1;
-    return link_up(nl, "eth0", NULL) < 0 || neighbour_add(nl, "eth0", gateway, mac, NULL) < 0 ||
+    return link_up(nl, "eth0", NULL) < 0 || neighbour_add(nl, "eth0", plan->gateway, mac, NULL) < 0 ||
            route_add(nl, &route, NULL) < 0;
+}
+
+/* Port 5060 of it. */
+static struct sockaddr_in6 place(const char *text)
+{
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+
+    if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1)
+        return six;
+    assert_int_equal(inet_pton(AF_INET, text, &four.sin_addr), 1);
+    memcpy(&six, &four, sizeof four);
+    return six;
+}
+
+static socklen_t length_of(const struct sockaddr_in6 *address)
+{
+    return address->sin6_family == AF_INET6 ? sizeof *address : sizeof(struct sockaddr_in);
 }
 
 static int open_socket(const char *address, int type)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(PORT)};
-    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in6 at = place(address);
+    int fd = socket(at.sin6_family, type | SOCK_CLOEXEC, 0);
 
-    return inet_pton(AF_INET, address, &in.sin_addr) == 1 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0
-               ? fd
-               : -1;
+    return bind(fd, (const struct sockaddr *)&at, length_of(&at)) == 0 ? fd : -1;
 }
 
 /* Sees every ARP packet from the moment on that the device is up. */
@@ -84,7 +132,8 @@ static void take(int from, int *ret_socket)
 }
 
 /* Sets up the pod, and takes its sockets. */
-static void set_up_pod(struct host *host, const char *const *addresses, const uint8_t mac[MAC_LENGTH])
+static void set_up_pod(struct host *host, const struct plan *plan, const char *const *addresses,
+                       const uint8_t mac[MAC_LENGTH])
 {
     cleanup_fd int user = open_namespace(&host->child, "user");
     cleanup_fd int network = open_namespace(&host->child, "net");
@@ -96,7 +145,7 @@ static void set_up_pod(struct host *host, const char *const *addresses, const ui
     assert_true(child.pid >= 0);
     if (child.pid == 0) {
         if (namespaces_join(user, network, NULL) < 0 || socket_send(ends[1], "", 1, open_arp()) < 0 ||
-            configure(addresses, mac))
+            configure(plan, addresses, mac))
             _exit(1);
         for (size_t i = 0; addresses[i]; i++)
             if (socket_send(ends[1], "", 1, open_socket(addresses[i], SOCK_DGRAM)) < 0 ||
@@ -115,15 +164,15 @@ static void set_up_pod(struct host *host, const char *const *addresses, const ui
 }
 
 /* A pod whose first address is claimed; the others are not. */
-static struct host new_host(struct router *router, const char *run_id, bool shared,
+static struct host new_host(struct router *router, const char *run_id, const struct plan *plan,
                             const char *const *addresses)
 {
     struct host host = {.child = new_pod(), .sockets = {-1, -1, -1}, .streams = {-1, -1, -1}, .arp = -1};
 
     assert_int_equal(add_pod(router, run_id, &host.child), 0);
-    if (claim(router, run_id, addresses[0], shared) < 0)
+    if (claim(router, run_id, addresses[0], addresses == plan->shared) < 0)
         fail_msg("%s", error_text(router->error));
-    set_up_pod(&host, addresses, router->mac);
+    set_up_pod(&host, plan, addresses, router->mac);
     if (await_pod(router, run_id) < 0)
         fail_msg("%s", error_text(router->error));
     return host;
@@ -146,25 +195,25 @@ static void end_host(struct host *host)
 
 static void send_to(int from, const char *to, const char *text)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+    const struct sockaddr_in6 there = place(to);
 
-    assert_int_equal(inet_pton(AF_INET, to, &in.sin_addr), 1);
-    assert_int_equal(sendto(from, text, strlen(text), 0, (struct sockaddr *)&in, sizeof in), strlen(text));
+    assert_int_equal(sendto(from, text, strlen(text), 0, (const struct sockaddr *)&there, length_of(&there)),
+                     strlen(text));
 }
 
 /* Exactly this comes next, from there. */
 static void receives(int socket, const char *from, const char *text)
 {
     struct pollfd events = {.fd = socket, .events = POLLIN};
-    struct sockaddr_in in;
-    socklen_t size = sizeof in;
-    char data[64] = "", sender[INET_ADDRSTRLEN];
+    const struct sockaddr_in6 expected = place(from);
+    struct sockaddr_in6 sender = {0};
+    socklen_t size = sizeof sender;
+    char data[64] = "";
 
     assert_int_equal(poll(&events, 1, WAIT_MS), 1);
-    assert_true(recvfrom(socket, data, sizeof data - 1, 0, (struct sockaddr *)&in, &size) > 0);
-    assert_non_null(inet_ntop(AF_INET, &in.sin_addr, sender, sizeof sender));
+    assert_true(recvfrom(socket, data, sizeof data - 1, 0, (struct sockaddr *)&sender, &size) > 0);
     assert_string_equal(data, text);
-    assert_string_equal(sender, from);
+    assert_memory_equal(&sender, &expected, length_of(&expected));
 }
 
 static void receives_nothing(int socket)
@@ -185,12 +234,11 @@ static void exchange(int one, const char *one_address, int other, const char *ot
 /* TCP, unlike UDP, also heeds to which Ethernet address something was sent. */
 static void connects(int from, int to, const char *to_address)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+    const struct sockaddr_in6 there = place(to_address);
 
-    assert_int_equal(inet_pton(AF_INET, to_address, &in.sin_addr), 1);
     assert_int_equal(listen(to, 1), 0);
     alarm(WAIT_MS / 1000);
-    assert_int_equal(connect(from, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(connect(from, (const struct sockaddr *)&there, length_of(&there)), 0);
     alarm(0);
 }
 
@@ -198,21 +246,18 @@ static void connects(int from, int to, const char *to_address)
 
 /* The first host is the shared one, the others are tests. */
 struct scene {
+    const struct plan *plan;
     struct router router;
     struct host shared, one, two;
 };
 
-static const char *const shared_addresses[] = {SHARED, NULL};
-static const char *const one_addresses[] = {"198.18.1.1", NULL};
-static const char *const two_addresses[] = {"198.18.2.1", NULL};
-static const char *const liar_addresses[] = {"198.18.3.1", "198.18.7.7", "198.18.2.1", NULL};
-
-static void set_up(struct scene *scene)
+static void set_up(struct scene *scene, const struct plan *plan)
 {
+    scene->plan = plan;
     start_greeted(&scene->router);
-    scene->shared = new_host(&scene->router, "global", true, shared_addresses);
-    scene->one = new_host(&scene->router, "testaa", false, one_addresses);
-    scene->two = new_host(&scene->router, "testbb", false, two_addresses);
+    scene->shared = new_host(&scene->router, "global", plan, plan->shared);
+    scene->one = new_host(&scene->router, "testaa", plan, plan->one);
+    scene->two = new_host(&scene->router, "testbb", plan, plan->two);
 }
 
 static void tear_down(struct scene *scene)
@@ -223,30 +268,36 @@ static void tear_down(struct scene *scene)
     stop(&scene->router);
 }
 
+/* A test and the shared one, both ways. */
+static void call(const struct host *test, const char *const *address, const struct scene *scene)
+{
+    exchange(test->sockets[0], address[0], scene->shared.sockets[0], scene->plan->shared[0]);
+}
+
 static void test_reached(void **state)
 {
+    const struct plan *plan = *state;
     struct scene scene;
 
-    (void)state;
-    set_up(&scene);
-    exchange(scene.one.sockets[0], "198.18.1.1", scene.shared.sockets[0], SHARED);
-    exchange(scene.two.sockets[0], "198.18.2.1", scene.shared.sockets[0], SHARED);
+    set_up(&scene, plan);
+    call(&scene.one, plan->one, &scene);
+    call(&scene.two, plan->two, &scene);
     /* A DUT calls them, too. */
-    exchange(scene.shared.sockets[0], SHARED, scene.one.sockets[0], "198.18.1.1");
-    connects(scene.one.streams[0], scene.shared.streams[0], SHARED);
+    exchange(scene.shared.sockets[0], plan->shared[0], scene.one.sockets[0], plan->one[0]);
+    connects(scene.one.streams[0], scene.shared.streams[0], plan->shared[0]);
     tear_down(&scene);
 }
 
 static void test_tests_do_not_reach_each_other(void **state)
 {
+    const struct plan *plan = *state;
     struct scene scene;
 
-    (void)state;
-    set_up(&scene);
-    send_to(scene.two.sockets[0], "198.18.1.1", "in vain");
-    send_to(scene.one.sockets[0], "198.18.2.1", "in vain");
-    exchange(scene.two.sockets[0], "198.18.2.1", scene.shared.sockets[0], SHARED);
-    exchange(scene.one.sockets[0], "198.18.1.1", scene.shared.sockets[0], SHARED);
+    set_up(&scene, plan);
+    send_to(scene.two.sockets[0], plan->one[0], "in vain");
+    send_to(scene.one.sockets[0], plan->two[0], "in vain");
+    call(&scene.two, plan->two, &scene);
+    call(&scene.one, plan->one, &scene);
     receives_nothing(scene.one.sockets[0]);
     receives_nothing(scene.two.sockets[0]);
     tear_down(&scene);
@@ -254,41 +305,64 @@ static void test_tests_do_not_reach_each_other(void **state)
 
 static void test_sources_are_checked(void **state)
 {
+    const struct plan *plan = *state;
     struct scene scene;
     struct host liar;
 
-    (void)state;
-    set_up(&scene);
-    liar = new_host(&scene.router, "liarxx", false, liar_addresses);
-    send_to(liar.sockets[1], SHARED, "nobody's address");
-    send_to(liar.sockets[2], SHARED, "another pod's address");
-    exchange(liar.sockets[0], "198.18.3.1", scene.shared.sockets[0], SHARED);
+    set_up(&scene, plan);
+    liar = new_host(&scene.router, "liarxx", plan, plan->liar);
+    send_to(liar.sockets[1], plan->shared[0], "nobody's address");
+    send_to(liar.sockets[2], plan->shared[0], "another pod's address");
+    call(&liar, plan->liar, &scene);
     receives_nothing(scene.shared.sockets[0]);
     end_host(&liar);
     tear_down(&scene);
 }
 
+/* IPv6, which is switched on late, for all devices, changes nothing for those with IPv4. */
+static void test_side_by_side(void **state)
+{
+    struct scene scene;
+    struct host other, liar;
+
+    (void)state;
+    set_up(&scene, &plans[0]);
+    other = new_host(&scene.router, "othera", &plans[1], plans[1].one);
+    assert_int_equal(claim(&scene.router, "othera", plans[0].one[0], false), -1);
+    liar = new_host(&scene.router, "liarxx", &plans[0], plans[0].liar);
+    send_to(liar.sockets[1], plans[0].shared[0], "nobody's address");
+    call(&scene.one, plans[0].one, &scene);
+    receives_nothing(scene.shared.sockets[0]);
+    end_host(&liar);
+    end_host(&other);
+    tear_down(&scene);
+}
+
 static void test_claims_are_exclusive(void **state)
 {
+    const struct plan *plan = *state;
     struct child first = new_pod(), second = new_pod();
     struct router router;
 
-    (void)state;
     start_greeted(&router);
     assert_int_equal(add_pod(&router, "abcdef", &first), 0);
     assert_int_equal(add_pod(&router, "uvwxyz", &second), 0);
-    assert_int_equal(claim(&router, "abcdef", "198.18.1.1", false), 0);
+    assert_int_equal(claim(&router, "abcdef", plan->one[0], false), 0);
     for (int shared = 0; shared < 2; shared++) {
-        assert_int_equal(claim(&router, "uvwxyz", "198.18.1.1", shared), -1);
+        assert_int_equal(claim(&router, "uvwxyz", plan->one[0], shared), -1);
         assert_int_equal(router.error->code, ERROR_INPUT);
-        assert_non_null(strstr(router.error->text, "uvwxyz, address 198.18.1.1: it is another pod's"));
+        assert_int_equal(router.error->sys, EEXIST);
+        assert_non_null(strstr(router.error->text, "it is another pod's"));
+        assert_non_null(strstr(router.error->text, plan->one[0]));
     }
-    assert_int_equal(claim(&router, "abcdef", "198.18.1.1", false), -1); /* twice */
-    assert_int_equal(claim(&router, "uvwxyz", "198.18.1.2", true), 0);
-    assert_int_equal(claim(&router, "uvwxyz", "198.18.1.3", true), 0);
+    assert_int_equal(claim(&router, "abcdef", plan->one[0], false), -1); /* twice */
+    assert_int_equal(claim(&router, "uvwxyz", plan->two[0], true), 0);
+    assert_int_equal(claim(&router, "uvwxyz", plan->shared[0], true), 0);
     /* Free at once, though the first pod's namespace goes on. */
     assert_int_equal(remove_pod(&router, "abcdef"), 0);
-    assert_int_equal(claim(&router, "uvwxyz", "198.18.1.1", false), 0);
+    assert_int_equal(claim(&router, "uvwxyz", plan->one[0], false), 0);
+    assert_int_equal(give_up(&router, "uvwxyz", plan->one[0]), 0);
+    assert_int_equal(claim(&router, "uvwxyz", plan->one[0], true), 0);
     stop(&router);
     kill_child(&first);
     kill_child(&second);
@@ -296,8 +370,10 @@ static void test_claims_are_exclusive(void **state)
 
 static void test_which_addresses(void **state)
 {
-    static const char *const wrong[] = {"0.0.0.0",        "127.0.0.1",  "10.0.0.1",        "169.254.1.1",
-                                        "198.17.255.255", "198.20.0.0", "255.255.255.255", "224.0.0.1"};
+    static const char *const wrong[] = {
+        "0.0.0.0",    "127.0.0.1",       "10.0.0.1",   "169.254.1.1", "198.17.255.255",
+        "198.20.0.0", "255.255.255.255", "224.0.0.1",  "::",          "::1",
+        "fe80::1",    "2001:1:ffff::1",  "2001:2:1::", "ff02::1",     "::ffff:198.18.0.1"};
     struct child pod = new_pod();
     struct router router;
 
@@ -309,11 +385,13 @@ static void test_which_addresses(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(claim(&router, "abcdef", wrong[i], false), -1);
         assert_non_null(strstr(router.error->text, wrong[i]));
-        assert_non_null(strstr(router.error->text, "198.18.0.0/15"));
+        assert_non_null(strstr(router.error->text, "198.18.0.0/15 and 2001:2::/48 only"));
     }
     assert_int_equal(claim(&router, "abcdef", "nonsense", false), -1);
     assert_int_equal(claim(&router, "abcdef", "198.18.0.0", false), 0);
     assert_int_equal(claim(&router, "abcdef", "198.19.255.255", false), 0);
+    assert_int_equal(claim(&router, "abcdef", "2001:2::", false), 0);
+    assert_int_equal(claim(&router, "abcdef", "2001:2:0:ffff::1", false), 0);
     stop(&router);
     kill_child(&pod);
 }
@@ -321,29 +399,36 @@ static void test_which_addresses(void **state)
 /* Nothing of the first shared pod is in the way of the next, nor of use. */
 static void test_one_after_the_other(void **state)
 {
+    const struct plan *plan = *state;
     struct scene scene;
     struct host next;
 
-    (void)state;
-    set_up(&scene);
+    set_up(&scene, plan);
     assert_int_equal(remove_pod(&scene.router, "global"), 0);
-    send_to(scene.one.sockets[0], SHARED, "in vain");
-    next = new_host(&scene.router, "globbb", true, shared_addresses);
-    exchange(scene.one.sockets[0], "198.18.1.1", next.sockets[0], SHARED);
+    send_to(scene.one.sockets[0], plan->shared[0], "in vain");
+    next = new_host(&scene.router, "globbb", plan, plan->shared);
+    exchange(scene.one.sockets[0], plan->one[0], next.sockets[0], plan->shared[0]);
     receives_nothing(scene.shared.sockets[0]);
     end_host(&next);
     tear_down(&scene);
 }
 
+#define TEST(name, plan)                                                                                     \
+    {                                                                                                        \
+#name, name, NULL, NULL, (void *)(plan)                                                              \
+    }
+#define BOTH_TESTS(name) TEST(name, &plans[0]), TEST(name, &plans[1])
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reached),
-        cmocka_unit_test(test_tests_do_not_reach_each_other),
-        cmocka_unit_test(test_sources_are_checked),
-        cmocka_unit_test(test_claims_are_exclusive),
-        cmocka_unit_test(test_which_addresses),
-        cmocka_unit_test(test_one_after_the_other),
+        BOTH_TESTS(test_reached),
+        BOTH_TESTS(test_tests_do_not_reach_each_other),
+        BOTH_TESTS(test_sources_are_checked),
+        BOTH_TESTS(test_claims_are_exclusive),
+        BOTH_TESTS(test_one_after_the_other),
+        TEST(test_side_by_side, NULL),
+        TEST(test_which_addresses, NULL),
     };
     cleanup_error struct error *error = NULL;
     uint64_t keep;
