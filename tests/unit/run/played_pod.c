@@ -350,7 +350,7 @@ void played_act_out(struct played *played)
 struct played_flood {
     struct played *played;
     uint64_t sequence;
-    size_t bytes;
+    long before_kb;
     void (*enough)(void *user);
     void *user;
     pthread_t thread;
@@ -367,30 +367,39 @@ static void *pour(void *user)
         if (hyperstart_mock_send_io(mock, 99, data, sizeof data) < 0 ||
             hyperstart_mock_send_io(mock, flood->sequence, data, sizeof data) < 0)
             return NULL;
-        if (enough || bytes < flood->bytes)
+        if (enough || bytes < FLOOD_BYTES)
             continue;
         enough = true;
         flood->enough(flood->user);
     }
 }
 
-void played_flood(struct played *played, uint64_t sequence, size_t bytes, void (*enough)(void *user),
-                  void *user)
-{
-    struct played_flood *flood = memory_new(sizeof *flood);
-
-    *flood = (struct played_flood){
-        .played = played, .sequence = sequence, .bytes = bytes, .enough = enough, .user = user};
-    assert_int_equal(pthread_create(&flood->thread, NULL, pour, flood), 0);
-    played->flood = flood;
-}
-
-long played_memory_kb(void)
+/* The most memory that this process has ever had. */
+static long memory_kb(void)
 {
     struct rusage usage;
 
     assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
     return usage.ru_maxrss;
+}
+
+void played_flood(struct played *played, uint64_t sequence, void (*enough)(void *user), void *user)
+{
+    struct played_flood *flood = memory_new(sizeof *flood);
+
+    *flood = (struct played_flood){
+        .played = played, .sequence = sequence, .before_kb = memory_kb(), .enough = enough, .user = user};
+    assert_int_equal(pthread_create(&flood->thread, NULL, pour, flood), 0);
+    played->flood = flood;
+}
+
+void played_flood_is_bounded(const struct played *played)
+{
+#ifdef ADDRESS_SANITIZER
+    (void)played;
+#else
+    assert_in_range(memory_kb() - played->flood->before_kb, 0, 10 * 1024);
+#endif
 }
 
 /* ---- all of it ---- */

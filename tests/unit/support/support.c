@@ -215,8 +215,13 @@ static void on_late(void *user)
 
 void loop_run_out(struct loop *loop)
 {
+    loop_run_out_within(loop, WAIT_MS);
+}
+
+void loop_run_out_within(struct loop *loop, int64_t ms)
+{
     struct run_out run_out = {.loop = loop};
-    struct timer *timer = loop_after(loop, WAIT_MS, on_late, &run_out);
+    struct timer *timer = loop_after(loop, ms, on_late, &run_out);
 
     assert_int_equal(loop_run(loop, NULL), 0);
     if (run_out.late)

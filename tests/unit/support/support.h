@@ -48,6 +48,7 @@ int exit_of(int (*fn)(void *user), void *user);
 
 /* Runs the loop until somebody quits it; fails the test if nobody does within five seconds. */
 void loop_run_out(struct loop *loop);
+void loop_run_out_within(struct loop *loop, int64_t ms); /* the same, where that is not enough */
 /* Runs it for so long, whatever happens. */
 void loop_run_for(struct loop *loop, int64_t ms);
 /* Runs it until what can happen without waiting has happened: some twenty rounds. */
