@@ -244,11 +244,12 @@ static struct order *take_orders(struct hyperstart_mock *mock)
 static void on_wake(void *user, uint32_t events)
 {
     struct hyperstart_mock *mock = user;
-    struct order *orders = take_orders(mock);
+    struct order *orders;
     eventfd_t count;
 
     (void)events;
-    (void)eventfd_read(mock->wake, &count);
+    (void)eventfd_read(mock->wake, &count); /* first: an order that comes behind it wakes again */
+    orders = take_orders(mock);
     while (orders) {
         struct order *order = orders;
 
