@@ -16,6 +16,7 @@
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,14 +128,30 @@ static void listener_free(struct listener *listener)
     free(listener);
 }
 
+static void note_down(struct listener *listener)
+{
+    listener->down_ns = clock_ns(CLOCK_MONOTONIC) + DOWN_NS;
+    close_state(listener);
+}
+
+/* The worker may not have got to the news yet. */
+static bool is_down(struct listener *listener)
+{
+    struct pollfd state = {.fd = listener->state_fd};
+
+    if (listener->down_ns == UINT64_MAX && poll(&state, 1, 0) == 1)
+        note_down(listener);
+    return listener->down_ns != UINT64_MAX;
+}
+
 /* One whose interface has gone down is of no use, even if that comes back. */
 static struct listener *find(const struct sippod_context *context, const char *interface,
                              enum sippod_direction direction)
 {
     struct listener *listener = context->listeners;
 
-    while (listener && (listener->down_ns != UINT64_MAX || listener->direction != direction ||
-                        strcmp(listener->interface, interface) != 0))
+    while (listener && (listener->direction != direction || strcmp(listener->interface, interface) != 0 ||
+                        is_down(listener)))
         listener = listener->next;
     return listener;
 }
@@ -260,10 +277,8 @@ int listener_read(struct listener *listener)
 
 void listener_event(struct listener *listener, uint32_t events)
 {
-    if (events & EPOLLERR && listener->down_ns == UINT64_MAX) {
-        listener->down_ns = clock_ns(CLOCK_MONOTONIC) + DOWN_NS;
-        close_state(listener);
-    }
+    if (events & EPOLLERR && listener->down_ns == UINT64_MAX)
+        note_down(listener);
     listener_read(listener);
 }
 
