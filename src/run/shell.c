@@ -23,6 +23,7 @@ struct shell {
     struct pod_process *process; /* NULL: over */
     bool started;
     bool ending;         /* nobody wants to know what it still prints */
+    bool hung_up;        /* the terminal was closed */
     struct watch *input; /* while it is read */
     struct timer *file;  /* in its place: a file is always ready */
     bool input_ended;
@@ -100,7 +101,7 @@ static void on_ended(void *user, const struct process_end *end, const struct err
     if (error)
         error_set(&shell->problem, error->code, "the shell: %s", error_text(error));
     else
-        shell->exit_code = end->exit_code;
+        shell->exit_code = shell->hung_up ? 128 + SIGHUP : end->exit_code; /* whichever it saw first */
     leave_when_complete(shell);
 }
 
@@ -204,7 +205,8 @@ static void take_input(struct shell *shell)
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (length <= 0 && shell->terminal) { /* it has been closed */
+    if (length <= 0 && shell->terminal) {
+        shell->hung_up = true;
         shell_end(shell);
         return;
     }

@@ -71,7 +71,8 @@ class Process:
         """What it calls itself, if it is one of sippod's; else what it was started as."""
         if self.comm.startswith("sippod-"):
             return self.comm
-        return self.arguments[0].rsplit("/", 1)[-1] if self.arguments else self.comm
+        arguments = self.arguments
+        return arguments[0].rsplit("/", 1)[-1] if arguments else self.comm
 
     def namespaces(self):
         found = set()

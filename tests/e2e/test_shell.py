@@ -399,7 +399,7 @@ class OnTerminal(ScreenCase):
         screen.start("sh", "-c", "trap '' HUP; exec \"$@\"", "sh", self.program, "shell", "suite/one", env={"SHELL": "/bin/bash"})
         screen.wait_for(self.prompt)
         screen.close()
-        self.assertNotEqual(screen.running.wait(10).code, 0)
+        self.assertEqual(screen.running.wait(10).code, 128 + signal.SIGHUP)
         self.assertTrue((self.the_folder() / "after").exists(), "after.sh was not run")
 
     def test_stopped(self):
