@@ -26,7 +26,7 @@ static const char usage[] =
     "      --fail COMMAND[=TEXT]  answer that command with ERROR\n"
     "      --delay COMMAND=MS     answer it so many milliseconds later\n"
     "      --drop COMMAND         do not answer it\n"
-    "      --script FILE          what to do on which command; see sippod(1)\n"
+    "      --script FILE          what to do on which command; see sippod-mock-agent(1)\n"
     "      --log FILE             commands and input go there (the file is emptied), not to standard output\n"
     "  -h, --help                 this text\n"
     "\n"
