@@ -202,13 +202,6 @@ class Expect(ExpectCase):
         made = re.findall(r"^struct sippod_predicate sippod_(\w+)\(", header, re.MULTILINE)
         self.assertEqual(sorted(names), sorted({*made} - {"predicate_parse"}))
 
-    def test_help_names_every_option(self):
-        told = self.start_command([self.program, "expect", "--help"]).wait().out
-        named = set(re.findall(r"^ +(?:-\w, )?--([a-z-]+)", told, re.MULTILINE))
-        manual = (harness.SOURCE / "docs" / "sippod-expect.1.scd").read_text()
-        section = manual.split("\n# OPTIONS")[1].split("\n# ")[0]
-        self.assertEqual(named, set(re.findall(r"\*--([a-z-]+)\*", section)))
-
 
 class WithoutTheRight(ExpectCase):
     """An ordinary user, on the host."""

@@ -1,6 +1,5 @@
 #!/usr/bin/env -S python3 -B
 """Settings below the command line, logs, captures in the classic format, and sippod as `sipplauncher`."""
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -99,15 +98,6 @@ class Settings(Case):
         self.assertRegex(told, r"File type: +Wireshark/tcpdump/... - pcap\n")
         self.assertRegex(told, rf"Number of packets: +{test['packets']}\n")
         self.assertGreaterEqual(test["packets"], 2)
-
-    def test_help_names_every_option(self):
-        """What --help says is taken, and what the manual says is in --help."""
-        told = self.sippod("--help").out
-        named = set(re.findall(r"^ +(?:-\w, )?--([a-z_-]+)", told, re.MULTILINE))
-        self.assertGreater(len(named), 40)
-        manual = (harness.SOURCE / "docs" / "sippod-run.1.scd").read_text()
-        section = manual.split("\n# OPTIONS")[1].split("\n# ")[0].replace("\\", "")
-        self.assertEqual(named, set(re.findall(r"--([a-z_-]+)\*", section)) - {"default-behaviors"})  # another spelling
 
 
 @for_each_user
