@@ -594,5 +594,6 @@ int main(void)
         cmocka_unit_test(test_many),
     };
 
+    unsetenv("TMPDIR"); /* whoever started the tests may have set it; sockets are in /tmp by default */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
