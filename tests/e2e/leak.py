@@ -92,8 +92,8 @@ def frames(dut, own, targets, others, device="eth0", how=""):
              leak("IPv6").ljust(40), everybody)
 
 
-def add_routes(targets):
-    ip("addr", "add", "10.22.22.250/32", "dev", "eth0")
+def add_routes(targets, others):
+    ip("addr", "add", f"{others[0]}/32", "dev", "eth0")
     ip("route", "replace", "default", "via", ROUTER, "dev", "eth0", "onlink")
     for target in targets:
         ip("route", "replace", f"{target}/32", "via", ROUTER, "dev", "eth0", "onlink")
@@ -122,12 +122,13 @@ def receive(receiver):
 
 def main():
     how, dut, own, *targets = sys.argv[1:]
-    others = ["10.22.22.250", "192.0.2.1", "127.0.0.1", "0.0.0.0"]
+    # The first is of the DUT's network, as are those that are drawn for UAs: the own one is not spoofed.
+    others = ["10.22.22.250" if own != "10.22.22.250" else "10.22.22.251", "192.0.2.1", "127.0.0.1", "0.0.0.0"]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("", PORT))
         receiver.setblocking(False)
         if how == "around":
-            add_routes(targets)
+            add_routes(targets, others)
             if go_around():
                 frames(dut, own, targets, others, "v0", "around ")
                 with open("around", "w", encoding="ascii"):
@@ -136,7 +137,7 @@ def main():
             for _ in range(2):  # as it is, then with routes of its own
                 plainly(own, targets)
                 frames(dut, own, targets, others)
-                add_routes(targets)
+                add_routes(targets, others)
         receiver.sendto(b"FINE", (dut, PORT))
         with open("sent", "w", encoding="ascii"):
             pass
