@@ -195,17 +195,11 @@ static int take_line(const char *line, size_t length, unsigned number, struct mo
     return 0;
 }
 
-int mock_script_read(const char *path, struct mock_script *script, struct error **ret)
+int mock_script_parse(const char *path, const char *text, size_t length, struct mock_script *script,
+                      struct error **ret)
 {
-    cleanup_free char *text = NULL;
-    size_t length;
     unsigned number = 0;
 
-    if (file_read(AT_FDCWD, path, MOST_BYTES, &text, &length, ret) < 0) {
-        if (*ret)
-            (*ret)->code = ERROR_INPUT;
-        return -1;
-    }
     for (const char *line = text, *end; line < text + length; line = end + 1) {
         size_t blank = strspn(line, " \t\r");
 
@@ -219,6 +213,19 @@ int mock_script_read(const char *path, struct mock_script *script, struct error 
             return error_prefix(ret, "%s:%u", path, number);
     }
     return 0;
+}
+
+int mock_script_read(const char *path, struct mock_script *script, struct error **ret)
+{
+    cleanup_free char *text = NULL;
+    size_t length;
+
+    if (file_read(AT_FDCWD, path, MOST_BYTES, &text, &length, ret) < 0) {
+        if (*ret)
+            (*ret)->code = ERROR_INPUT;
+        return -1;
+    }
+    return mock_script_parse(path, text, length, script, ret);
 }
 
 void mock_script_free(struct mock_script *script)

@@ -47,6 +47,9 @@ struct mock_script {
 
 /* Errors are ERROR_INPUT, with the file and the line. To be freed after failure too. */
 int mock_script_read(const char *path, struct mock_script *ret_script, struct error **ret);
+/* What is in the file at `path`: `length` bytes, and a NUL behind them. */
+int mock_script_parse(const char *path, const char *text, size_t length, struct mock_script *ret_script,
+                      struct error **ret);
 void mock_script_free(struct mock_script *script);
 
 /* Counts that command (or, with `connect`, the client), and returns what the script says of it; NULL:
