@@ -29,7 +29,7 @@ def steps(text):
 def pattern(line):
     for old, new in CHANGES:
         line = re.sub(old, new, line)
-    return ".*".join(map(re.escape, line.strip().split("...")))
+    return ".*".join(map(re.escape, re.split(r" ?\.\.\. ?", line.strip())))
 
 
 def missing(told, printed):
@@ -85,6 +85,13 @@ class Documents(Case):
     def test_tutorial(self):
         self.assertGreater(self.follow(self.document("tutorial.md")), 9)
         self.assertTrue((self.folder / "junit.xml").is_file())
+
+    def test_cookbook(self):
+        if self.me.run(harness.python_for(self.me), "-c", "import jinja2").returncode != 0:
+            harness.skip("Jinja2 is not installed")
+        shutil.copytree(harness.SOURCE / "examples", self.folder / "examples", symlinks=True)
+        self.me.own(self.folder)
+        self.assertGreater(self.follow(self.document("cookbook.md")), 11)
 
 
 if __name__ == "__main__":
