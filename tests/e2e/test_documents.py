@@ -1,10 +1,12 @@
 #!/usr/bin/env -S python3 -B
-"""docs/tutorial.md and docs/cookbook.md: what a reader would paste is run, in its order, and does what is said there."""
+"""docs/tutorial.md and docs/cookbook.md: what a reader would paste is run, in its order, and does what is said there.
+docs/faq.md: its errors are what sippod says."""
 import re
 import shutil
 import subprocess
 
 import harness
+import suites
 from harness import Case, for_each_user
 
 # ```sh is run, unless a comment says no; ```text below it is what it prints, "..." being anything. A block below a line
@@ -92,6 +94,70 @@ class Documents(Case):
         shutil.copytree(harness.SOURCE / "examples", self.folder / "examples", symlinks=True)
         self.me.own(self.folder)
         self.assertGreater(self.follow(self.document("cookbook.md")), 11)
+
+
+# How each error of the FAQ comes about: files of the test, or options. None: it takes another host.
+REFUSED = "echo 'RTNETLINK answers: Operation not permitted' >&2; exit 2\n"
+ERRORS = {
+    "expected 183": {"uas_ua0.xml": suites.uas(answer="180 Ringing"),
+                     "uac_ua1.xml": suites.uac(expects=183).replace("<send", "<nop/>\n  <send")},
+    "received an unexpected BYE": {"uas_ua0.xml": suites.uas(),
+                                   "uac_ua1.xml": suites.uac(method="BYE")},
+    "nothing was received": {"uas_ua0.xml": suites.uas(before=suites.pause(5))},
+    "expectation ": {"test.conf": 'expect "no call" {\n predicate = "not(saw_sip(OPTIONS))"\n}\n'},
+    "before.sh ended with exit code 2": {"before.sh": REFUSED},
+    "before.sh ended with exit code ...": {"before.sh": "echo 'Network is unreachable' >&2; exit 7\n"},
+    "... 'ua7'": {"before.sh": "echo {{ua7.host}}\n"},
+    "the DUT was not bound": {"../DUT/dut.sh": "sleep 60\n"},
+    "the DUT ended": {"../DUT/dut.sh": "exec ./nonesuch-program\n"},
+    "dns.txt": {"dns.txt": "a.example.com A 192.0.2.1\nb.example.com B x\n"},
+    "ua1 has nobody": {"uas_ua0.xml": None},
+    "... no scenario in it": {"../empty/notes.txt": "nothing\n"},
+    "... the results folder": ["run", "suite"],
+    "... no such option": {"test.conf": 'tag = "x"\n'},
+    "... is no program": ["run", "suite", "--sipp", "./nonesuch"],
+    "... was built without TLS": ["run", "suite", "--sipp-transport", "l1"],
+    "sippod-router: lacks": ["run", "suite", "--dut", "192.0.2.9"],
+    "the pod cannot be made": None,
+}
+
+
+class Faq(Case):
+    def said(self, how):
+        """All that sippod says to it."""
+        files = how if isinstance(how, dict) else {}
+        shutil.rmtree(self.folder / "suite", ignore_errors=True)
+        suites.write_test(self.folder / "suite", "test",
+                          {name: text for name, text in {**suites.CALL, **files}.items() if text is not None})
+        self.me.own(self.folder)
+        words = ["run", "suite", "--sipp-recv-timeout", "300"] if isinstance(how, dict) else how
+        run = self.start_command([self.program, *words]).wait()
+        self.assertNotEqual(run.code, 0, run)
+        return run.out + run.err
+
+    def sipp_has_tls(self):
+        return "TLS" in self.me.run("sipp", "-v").stdout
+
+    def test_errors(self):
+        text = (harness.SOURCE / "docs" / "faq.md").read_text(encoding="utf-8")
+        told = re.findall(r"^### `(.*)`$", text, re.MULTILINE)
+        self.assertEqual(len(told), len(ERRORS))
+        for sentence in told:
+            key = next((key for key in ERRORS if sentence.startswith(key)), None)
+            with self.subTest(sentence):
+                self.assertIsNotNone(key, "nobody knows how this error comes about")
+                if ERRORS[key] is None or "without TLS" in sentence and self.sipp_has_tls():
+                    continue
+                if "in use" in sentence:
+                    suites.write_test(self.folder / "other", "waits", before=suites.WAIT)
+                    self.me.own(self.folder)
+                    other = self.start("other")
+                    self.wait_for("sippod-results/waits/*/waiting", other)
+                said = self.said(ERRORS[key])
+                self.assertIsNone(missing(f"... {sentence} ...", said), said)
+                if "in use" in sentence:
+                    next((self.folder / "sippod-results").glob("waits/*/waiting")).with_name("go").touch()
+                    other.wait()
 
 
 if __name__ == "__main__":
