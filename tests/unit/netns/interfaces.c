@@ -22,6 +22,7 @@
 
 #include "src/base/memory.h"
 #include "src/base/text.h"
+#include "tests/unit/support/support.h"
 
 static bool write_text(const char *path, const char *text)
 {
@@ -113,6 +114,13 @@ static int change_link(uint16_t type, const char *name)
 bool interface_remove(const char *name)
 {
     return change_link(RTM_DELLINK, name) == 0;
+}
+
+char *interface_forwarding(const char *name)
+{
+    cleanup_free char *folder = text_format("/proc/sys/net/ipv4/conf/%s", name);
+
+    return folder_get(folder, "forwarding");
 }
 
 bool interfaces_enter(void)

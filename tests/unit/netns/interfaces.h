@@ -14,5 +14,8 @@ bool interfaces_enter(void);
 /* eth0, up, with an address; false, after saying so, if this kernel makes no veth pair. */
 bool interfaces_make_eth0(void);
 
+/* net.ipv4.conf.<name>.forwarding, with its newline; to be freed. */
+char *interface_forwarding(const char *name);
+
 void interface_set_up(const char *name, bool up);
 bool interface_remove(const char *name);

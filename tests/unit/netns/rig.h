@@ -3,12 +3,16 @@
  * capabilities, and pods are children with user and network namespaces of theirs. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "netns/router/client.h"
 
 #define WAIT_MS 5000
+
+/* The user namespace; false, after saying so, if this host does not let us. Once, before all else. */
+bool rig_enter(void);
 
 /* ---- processes ---- */
 

@@ -34,8 +34,7 @@ static int router(void)
 
 static void assert_forwarding(const char *device, const char *expected)
 {
-    cleanup_free char *path = text_format("net/ipv4/conf/%s/forwarding", device);
-    cleanup_free char *text = folder_get("/proc/sys", path);
+    cleanup_free char *text = interface_forwarding(device);
 
     assert_non_null(text);
     assert_string_equal(text, expected);

@@ -12,7 +12,6 @@
 #include <net/ethernet.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -430,12 +429,8 @@ int main(void)
         TEST(test_side_by_side, NULL),
         TEST(test_which_addresses, NULL),
     };
-    cleanup_error struct error *error = NULL;
-    uint64_t keep;
 
-    if (namespaces_enter_own(&keep, &error) < 0) {
-        fprintf(stderr, "SKIPPED: no user namespaces here: %s\n", error_text(error));
+    if (!rig_enter())
         return 77;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,6 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@
 #include "netns/link.h"
 #include "netns/route.h"
 #include "sandbox/capabilities.h"
-#include "sandbox/namespaces.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "src/base/socket.h"
@@ -178,18 +176,13 @@ static void assert_counted(const char *device, unsigned addresses)
     assert_int_equal(count(command, alias), 1);
 }
 
-static char *forwarding(void)
-{
-    return folder_get("/proc/sys/net/ipv4/conf/" UPLINK, "forwarding");
-}
-
 /* ---- tests ---- */
 
 static void test_open(void **state)
 {
     struct scene *scene = *state;
     struct router *router = &scene->router;
-    cleanup_free char *before = forwarding(), *during = NULL, *after = NULL;
+    cleanup_free char *before = interface_forwarding(UPLINK), *during = NULL, *after = NULL;
 
     open_dut(scene);
     assert_string_equal(router->device, UPLINK);
@@ -197,10 +190,10 @@ static void test_open(void **state)
     assert_memory_equal(router->network.bytes, "\x0a\x16\x16\x00", 4);
     assert_int_equal(open_outside(router, DUT, 24), -1); /* once */
     assert_refused(router, 0, "named once");
-    during = forwarding();
+    during = interface_forwarding(UPLINK);
     router_client_free(steal_pointer(&router->client));
     assert_int_equal(end_of(&router->child), 0);
-    after = forwarding();
+    after = interface_forwarding(UPLINK);
     assert_string_equal(before, "0\n");
     assert_string_equal(during, "198\n");
     assert_string_equal(after, "0\n");
@@ -226,7 +219,7 @@ static void test_what_cannot_be_opened(void **state)
 
         assert_int_equal(open_outside(&scene->router, wrong[i].dut, wrong[i].prefix), -1);
         assert_refused(&scene->router, 0, wrong[i].words);
-        flag = forwarding();
+        flag = interface_forwarding(UPLINK);
         assert_string_equal(flag, "0\n");
     }
     assert_int_equal(allow(&scene->router, "10.22.23.0/24"), -1); /* nothing is open */
@@ -522,12 +515,8 @@ int main(void)
         TEST(test_last_words_to_nobody),
         TEST(test_environment),
     };
-    cleanup_error struct error *error = NULL;
-    uint64_t keep;
 
-    if (namespaces_enter_own(&keep, &error) < 0) {
-        fprintf(stderr, "SKIPPED: no user namespaces here: %s\n", error_text(error));
+    if (!rig_enter())
         return 77;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
