@@ -1,13 +1,13 @@
 #!/usr/bin/env -S python3 -B
 """docs/tutorial.md and docs/cookbook.md: what a reader would paste is run, in its order, and does what is said there.
-docs/faq.md: its errors are what sippod says."""
+docs/faq.md: its errors are what sippod says. Links of all documents lead somewhere."""
 import re
 import shutil
-import subprocess
+import unittest
 
 import harness
 import suites
-from harness import Case, for_each_user
+from harness import SOURCE, Case, for_each_user
 
 # ```sh is run, unless a comment says no; ```text below it is what it prints, "..." being anything. A block below a line
 # that is a name, `suite/call/dns.txt`:, is that file.
@@ -82,7 +82,7 @@ class Documents(Case):
         return count
 
     def document(self, name):
-        return (harness.SOURCE / "docs" / name).read_text(encoding="utf-8")
+        return (SOURCE / "docs" / name).read_text(encoding="utf-8")
 
     def test_tutorial(self):
         self.assertGreater(self.follow(self.document("tutorial.md")), 9)
@@ -91,7 +91,7 @@ class Documents(Case):
     def test_cookbook(self):
         if self.me.run(harness.python_for(self.me), "-c", "import jinja2").returncode != 0:
             harness.skip("Jinja2 is not installed")
-        shutil.copytree(harness.SOURCE / "examples", self.folder / "examples", symlinks=True)
+        shutil.copytree(SOURCE / "examples", self.folder / "examples", symlinks=True)
         self.me.own(self.folder)
         self.assertGreater(self.follow(self.document("cookbook.md")), 11)
 
@@ -139,7 +139,7 @@ class Faq(Case):
         return "TLS" in self.me.run("sipp", "-v").stdout
 
     def test_errors(self):
-        text = (harness.SOURCE / "docs" / "faq.md").read_text(encoding="utf-8")
+        text = (SOURCE / "docs" / "faq.md").read_text(encoding="utf-8")
         told = re.findall(r"^### `(.*)`$", text, re.MULTILINE)
         self.assertEqual(len(told), len(ERRORS))
         for sentence in told:
@@ -158,6 +158,42 @@ class Faq(Case):
                 if "in use" in sentence:
                     next((self.folder / "sippod-results").glob("waits/*/waiting")).with_name("go").touch()
                     other.wait()
+
+
+class Links(unittest.TestCase):
+    """Of all documents; nothing is run."""
+
+    def anchors(self, path):
+        """As GitHub makes them of headings."""
+        headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    def test_links(self):
+        for document in [*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md"), *SOURCE.glob("examples/**/*.md")]:
+            text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+            for link in re.findall(r"\]\(([^)\s]+)\)", text):
+                if link.startswith("https://"):
+                    continue
+                path, _, anchor = link.partition("#")
+                target = (document.parent / path).resolve() if path else document
+                with self.subTest(f"{document.relative_to(SOURCE)}: {link}"):
+                    self.assertTrue(target.exists())
+                    if anchor:
+                        self.assertIn(anchor, self.anchors(target))
+
+    def test_manual_pages(self):
+        """A page of ours that a document names is there."""
+        pages = {path.name[:-len(".scd")] for path in SOURCE.glob("docs/*.scd")}
+        for document in [*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md"), *SOURCE.glob("examples/**/*.md")]:
+            named = re.findall(r"\b((?:sippod|policy|test|hyperstart)[a-z.-]*)\((\d)\)", document.read_text(encoding="utf-8"))
+            self.assertEqual({f"{name}.{section}" for name, section in named} - pages, set(), document)
+
+    def test_folders(self):
+        text = (SOURCE / "docs" / "architecture.md").read_text(encoding="utf-8").split("## The folders")[1]
+        told = re.findall(r"^([\w/]+/) {2,}\S", text, re.MULTILINE)
+        there = {f"{path.relative_to(SOURCE)}/" for top in ("src", "sandbox", "netns") for path in
+                 [SOURCE / top, *(SOURCE / top).iterdir()] if path.is_dir() and path.name != "src"}
+        self.assertEqual(sorted(set(told) - {"completions/"}), sorted(there))
 
 
 if __name__ == "__main__":
