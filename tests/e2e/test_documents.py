@@ -88,6 +88,9 @@ class Documents(Case):
         self.assertGreater(self.follow(self.document("tutorial.md")), 9)
         self.assertTrue((self.folder / "junit.xml").is_file())
 
+    def test_readme(self):
+        self.assertEqual(self.follow((SOURCE / "README.md").read_text(encoding="utf-8")), 1)
+
     def test_cookbook(self):
         if self.me.run(harness.python_for(self.me), "-c", "import jinja2").returncode != 0:
             harness.skip("Jinja2 is not installed")
