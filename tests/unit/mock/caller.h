@@ -29,6 +29,13 @@ void call_start(struct call *call);
 void call_connect(struct call *call);
 int connect_to(const char *path); /* -1 with errno */
 
+/* -1 with that errno. */
+#define assert_errno(call, expected)                                                                         \
+    do {                                                                                                     \
+        assert_int_equal(call, -1);                                                                          \
+        assert_int_equal(errno, expected);                                                                   \
+    } while (0)
+
 /* What the client sends. */
 void say(struct call *call, uint32_t code, const char *payload);
 void say_bytes(int socket, const void *bytes, size_t length);

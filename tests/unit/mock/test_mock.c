@@ -21,12 +21,6 @@
 #include "tests/unit/mock/caller.h"
 #include "tests/unit/support/support.h"
 
-#define assert_errno(call, expected)                                                                         \
-    do {                                                                                                     \
-        assert_int_equal(call, -1);                                                                          \
-        assert_int_equal(errno, expected);                                                                   \
-    } while (0)
-
 /* ---- sockets ---- */
 
 static void test_paths(void **state)
@@ -365,76 +359,6 @@ static void test_reading(void **state)
     assert_int_equal(errno, EPIPE);
 }
 
-/* ---- waiting ---- */
-
-struct sender {
-    struct call *call;
-    pthread_t thread;
-    int result, error;
-};
-
-static void *send_one(void *user)
-{
-    struct sender *sender = user;
-
-    sender->result = hyperstart_mock_send_io_string(sender->call->mock, 1, "early");
-    sender->error = errno;
-    return NULL;
-}
-
-static void test_sending_waits_for_both(void **state)
-{
-    struct call *call = *state;
-    struct sender sender = {.call = call, .result = 7};
-
-    call_start(call);
-    assert_int_equal(pthread_create(&sender.thread, NULL, send_one, &sender), 0);
-    call->io = connect_to(hyperstart_mock_io_path(call->mock));
-    assert_errno(hyperstart_mock_wait_connected(call->mock, 50), ETIMEDOUT);
-    assert_true(hears_nothing(call->io));
-    call->ctl = connect_to(hyperstart_mock_ctl_path(call->mock));
-    gets(call, 1, "early");
-    pthread_join(sender.thread, NULL);
-    assert_int_equal(sender.result, 0);
-}
-
-static void test_stop_ends_waiting(void **state)
-{
-    struct call *call = *state;
-    struct sender sender = {.call = call};
-
-    call_start(call);
-    assert_int_equal(pthread_create(&sender.thread, NULL, send_one, &sender), 0);
-    assert_errno(hyperstart_mock_stop(call->mock, 20), ETIMEDOUT); /* no client has come */
-    pthread_join(sender.thread, NULL);
-    assert_int_equal(sender.result, -1);
-    assert_int_equal(sender.error, ESHUTDOWN);
-}
-
-static void test_sending_waits_as_long_as_it_may(void **state)
-{
-    struct call *call = call_new(&(struct hyperstart_mock_options){.send_wait_ms = 20});
-
-    (void)state;
-    assert_errno(hyperstart_mock_close_io(call->mock, 1), ESHUTDOWN); /* not started */
-    call_start(call);
-    assert_errno(hyperstart_mock_close_io(call->mock, 1), ETIMEDOUT);
-    call_free(call);
-}
-
-static void test_commands_wait_for_both(void **state)
-{
-    struct call *call = *state;
-
-    call_start(call);
-    call->ctl = connect_to(hyperstart_mock_ctl_path(call->mock));
-    say(call, CTL_PING, "");
-    assert_errno(hyperstart_mock_wait_messages(call->mock, 1, 20), ETIMEDOUT);
-    call->io = connect_to(hyperstart_mock_io_path(call->mock));
-    hears_next(call, 8);
-    hears(call, CTL_ACK, "");
-}
-
 /* ---- the end ---- */
 
 static void test_client_leaves(void **state)
@@ -583,10 +507,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sending, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_longest, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_reading, call_connected, call_teardown),
-        cmocka_unit_test_setup_teardown(test_sending_waits_for_both, call_setup, call_teardown),
-        cmocka_unit_test_setup_teardown(test_stop_ends_waiting, call_setup, call_teardown),
-        cmocka_unit_test(test_sending_waits_as_long_as_it_may),
-        cmocka_unit_test_setup_teardown(test_commands_wait_for_both, call_setup, call_teardown),
         cmocka_unit_test_setup_teardown(test_client_leaves, call_connected, call_teardown),
         cmocka_unit_test_setup_teardown(test_stop_lets_the_client_read, call_connected, call_teardown),
         cmocka_unit_test(test_stop_takes_what_was_sent),
