@@ -113,6 +113,14 @@ def find(name, of=None):
     return [process for process in descendants(of) if process.name == name]
 
 
+def find_sipp(scenario, of):
+    """The SIPp that plays this scenario. What it has forked to run a command looks like it until it is gone."""
+    def only():
+        found = [process for process in find("sipp", of) if scenario in process.arguments]
+        return found[0] if len(found) == 1 else None
+    return wait_until(only)
+
+
 own_children = set()  # pids that a Popen object will wait for
 lasting = set()  # pids that stay from one test to the next, with what is below them
 

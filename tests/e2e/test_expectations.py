@@ -243,7 +243,7 @@ class Interrupted(ExpectationCase):
                 (sniffer,) = host.find("sippod-sniffer", running.pid)
                 os.kill(sniffer.pid, signal.SIGKILL)
                 if files is suites.ENDLESS:
-                    os.kill(host.find("sipp", running.pid)[0].pid, signal.SIGKILL)
+                    os.kill(host.find_sipp("uac_ua1.xml", running.pid).pid, signal.SIGKILL)
                 run = running.wait()
                 self.assertExit(run, 1)
                 self.assertQuick(run, 12)

@@ -228,8 +228,7 @@ class KillOthers(KillCase):
         before = host.Snapshot()
         running = self.start("long")
         self.wait_for("sippod-results/1-long/*/calling", running)
-        os.kill(next(process.pid for process in host.find("sipp", running.pid) if "uac_ua1.xml" in process.arguments),
-                signal.SIGKILL)
+        os.kill(host.find_sipp("uac_ua1.xml", running.pid).pid, signal.SIGKILL)
         run = running.wait()
         self.assertExit(run, 1)
         self.assertNothingLeft(before)
