@@ -2,10 +2,12 @@
  * vanishes with it; the rest of the host's traffic never meets it. tc-bpf(8).
  *
  * "Ingress" is what the pod sends, "egress" what is sent to it. Closed, a device passes nothing either way,
- * ARP and IPv6 included: neighbours have to be permanent. Open, it passes
- *   - from the pod: IPv4 from one of `own` to one of `peers`, without IP options;
- *   - to the pod:   IPv4 from one of `peers` to one of `own`, and ICMP errors (destination unreachable, time
- *                   exceeded, parameter problem) from anybody to one of `own`.
+ * ARP and neighbour discovery included: neighbours have to be permanent. Open, it passes, of the one IP that
+ * the networks are of and of nothing else,
+ *   - from the pod: packets from one of `own` to one of `peers`, without IP options; IPv6: TCP, UDP, ICMPv6,
+ *                   SCTP and ESP, without extension headers but that of fragments;
+ *   - to the pod:   packets from one of `peers` to one of `own`, and ICMP errors (destination unreachable,
+ *                   time exceeded, parameter problem, IPv6: packet too big) from anybody to one of `own`.
  * Fragments count by their addresses; those of an ICMP error pass as far as its type is in them.
  *
  * This is not the only thing that has to stand between a pod and the network: see filter.c, "The way round".
@@ -18,11 +20,12 @@
 #include "netns/netlink.h"
 #include "src/base/error.h"
 
-#define FILTER_OWN_MOST   1024
+#define FILTER_OWN_MOST   1024 /* IPv4 */
+#define FILTER_OWN6_MOST  384  /* IPv6: addresses are longer, and programs are not */
 #define FILTER_PEERS_MOST 64
 
 struct filter_network {
-    int family;          /* AF_INET; others are refused for now */
+    int family;          /* AF_INET or AF_INET6, the same for all */
     uint8_t address[16]; /* in network byte order; the bits behind `prefix` do not matter */
     unsigned prefix;
 };

@@ -426,6 +426,13 @@ int link_set_forwarding(struct netlink *nl, const char *device, unsigned value, 
     return set_ipv4(nl, device, settings, 1, ret);
 }
 
+int link_set_tag(struct netlink *nl, const char *device, unsigned value, struct error **ret)
+{
+    const unsigned settings[][2] = {{IPV4_DEVCONF_TAG, value}};
+
+    return set_ipv4(nl, device, settings, 1, ret);
+}
+
 int link_check_sources(struct netlink *nl, const char *device, struct error **ret)
 {
     static const unsigned settings[][2] = {{IPV4_DEVCONF_RP_FILTER, 1}};

@@ -69,6 +69,9 @@ int link_facts(struct netlink *nl, const char *device, struct link_facts *ret_fa
 /* Sets net.ipv4.conf.DEVICE.forwarding, by netlink, as /proc/sys is read-only in some containers. */
 int link_set_forwarding(struct netlink *nl, const char *device, unsigned value, struct error **ret);
 
+/* Sets net.ipv4.conf.DEVICE.tag, which means nothing to the kernel. */
+int link_set_tag(struct netlink *nl, const char *device, unsigned value, struct error **ret);
+
 /* Has the kernel take only such IPv4 packets from `device` whose source it would itself send over that device
  * (RFC 3704 2.2, strict: unless net.ipv4.conf.all.rp_filter is 2). */
 int link_check_sources(struct netlink *nl, const char *device, struct error **ret);

@@ -61,13 +61,18 @@ int route_gateways(struct netlink *nl, int family, void (*fn)(void *user, const 
                    struct error **ret);
 
 /* Calls fn(user, device) for each hop of routes of the main table to anything in `network`, but those of this
- * protocol. IPv4 only. */
+ * protocol. */
 int route_each_hop(struct netlink *nl, const struct network *network, unsigned but_protocol,
                    void (*fn)(void *user, int device), void *user, struct error **ret);
 
 /* The length of the network that `device` has `address` in by an address of its own, 0 if it has none such.
  */
 int route_link_prefix(struct netlink *nl, int device, const char *address, unsigned *ret_prefix,
+                      struct error **ret);
+
+/* An address of that family that the device has, which is not one of its link only or being given up, and the
+ * length of its network; "": it has none. */
+int address_of_device(struct netlink *nl, int device, int family, char ret_address[46], unsigned *ret_prefix,
                       struct error **ret);
 
 /* The device that has `address`, as index; 0: none. */

@@ -1,6 +1,7 @@
 /* Questions about routes: what the kernel would do with a packet, and what it has been told. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <netlink/addr.h>
 #include <netlink/cache.h>
@@ -169,10 +170,11 @@ static void on_part(struct nl_object *object, void *user)
     struct rtnl_route *route = (struct rtnl_route *)object;
     struct nl_addr *destination = rtnl_route_get_dst(route);
     const struct hops *hops = user;
-    struct network part = {.family = AF_INET};
+    struct network part = {.family = hops->network->family};
 
-    if (!destination || nl_addr_get_len(destination) > 4 || rtnl_route_get_table(route) != RT_TABLE_MAIN ||
-        rtnl_route_get_type(route) != RTN_UNICAST || rtnl_route_get_protocol(route) == hops->but_protocol)
+    if (!destination || nl_addr_get_len(destination) > length_of(part.family) ||
+        rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST ||
+        rtnl_route_get_protocol(route) == hops->but_protocol)
         return;
     part.prefix = nl_addr_get_prefixlen(destination);
     memcpy(part.bytes, nl_addr_get_binary_addr(destination), nl_addr_get_len(destination));
@@ -185,7 +187,7 @@ int route_each_hop(struct netlink *nl, const struct network *network, unsigned b
 {
     struct hops hops = {.network = network, .but_protocol = but_protocol, .fn = fn, .user = user};
     struct nl_cache *cache;
-    int result = rtnl_route_alloc_cache(netlink_socket(nl), AF_INET, 0, &cache);
+    int result = rtnl_route_alloc_cache(netlink_socket(nl), network->family, 0, &cache);
 
     if (result < 0)
         return netlink_failed(nl, result, ret, "cannot list the routes");
@@ -248,6 +250,39 @@ int route_link_prefix(struct netlink *nl, int device, const char *address, unsig
 
     sought.family = family_of(address, &sought.bytes, ret);
     if (sought.family < 0 || each_address(nl, holds, &sought, ret) < 0)
+        return -1;
+    *ret_prefix = sought.prefix;
+    return 0;
+}
+
+struct of_device {
+    int device, family;
+    char *address;
+    unsigned prefix;
+};
+
+static bool is_of_device(void *user, struct rtnl_addr *address)
+{
+    struct of_device *sought = user;
+    const struct nl_addr *local = rtnl_addr_get_local(address);
+
+    if (!local || rtnl_addr_get_family(address) != sought->family ||
+        rtnl_addr_get_ifindex(address) != sought->device ||
+        rtnl_addr_get_scope(address) != RT_SCOPE_UNIVERSE ||
+        rtnl_addr_get_flags(address) & (IFA_F_DEPRECATED | IFA_F_TENTATIVE) ||
+        !inet_ntop(sought->family, nl_addr_get_binary_addr(local), sought->address, INET6_ADDRSTRLEN))
+        return false;
+    sought->prefix = (unsigned)rtnl_addr_get_prefixlen(address);
+    return true;
+}
+
+int address_of_device(struct netlink *nl, int device, int family, char ret_address[46], unsigned *ret_prefix,
+                      struct error **ret)
+{
+    struct of_device sought = {.device = device, .family = family, .address = ret_address};
+
+    *ret_address = '\0';
+    if (each_address(nl, is_of_device, &sought, ret) < 0)
         return -1;
     *ret_prefix = sought.prefix;
     return 0;

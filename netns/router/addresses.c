@@ -284,6 +284,7 @@ static void on_claimed(void *user, const struct error *error)
         return;
     }
     address->probed = false;
+    outside_announce(router, address);
     reply_later(router, ROUTER_ADDRESS_ADD, address->serial, NULL);
 }
 

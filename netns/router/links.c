@@ -8,6 +8,8 @@
  * A pair ends with either of its namespaces. That costs nobody any time, where deleting one takes 17 ms; so a
  * pod that is removed is only forgotten. */
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +59,24 @@ static int check_namespace(int netns, struct error **ret)
     return 0;
 }
 
+/* Nobody in a pod is a router of the host's, nor tells it of better ones: not even one who finds a way round
+ * the filter (filter.c). */
+static int ignore_advertisements(const struct pod *pod, struct error **ret)
+{
+    static const char *const settings[] = {"accept_ra", "accept_redirects"};
+
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        cleanup_free char *path = text_format("/proc/sys/net/ipv6/conf/%s/%s", pod->veth, settings[i]);
+        cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 && errno == ENOENT) /* there is no IPv6 */
+            return 0;
+        if (fd < 0 || write(fd, "0", 1) != 1)
+            return error_sys(ret, ERROR_HOST, errno, "cannot write %s", path);
+    }
+    return 0;
+}
+
 /* On the host's network nothing gets through before the addresses of the pod are known. */
 static int add_guarded(struct router *router, struct pod *pod, const struct link_veth *veth,
                        uint8_t ret_mac[ROUTER_MAC_LENGTH], uint8_t ret_inner_mac[ROUTER_MAC_LENGTH],
@@ -64,7 +84,7 @@ static int add_guarded(struct router *router, struct pod *pod, const struct link
 {
     if (link_add_veth(router->nl, veth, ret_mac, ret_inner_mac, ret) < 0)
         return -1;
-    if (filter_close(router->nl, pod->veth, ret) == 0 &&
+    if (filter_close(router->nl, pod->veth, ret) == 0 && ignore_advertisements(pod, ret) == 0 &&
         link_check_sources(router->nl, pod->veth, ret) == 0 && link_up(router->nl, pod->veth, ret) == 0 &&
         link_index(router->nl, pod->veth, &pod->index, ret) == 0 && outside_check_pods(router, ret) == 0)
         return 0;

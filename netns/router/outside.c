@@ -5,8 +5,11 @@
  *   behind a gateway     they are in the gateway's network: that is where answers come back to
  *   on this host         they are in the network of the address it has here
  *
- * Who is a neighbour asks by ARP for those addresses, and is answered by the router (arp.c). What comes back
- * is forwarded by the kernel, for which the device that it comes in over needs the flag "forwarding". */
+ * A gateway of IPv6 is often known by an address of its link only; then the gateway's network is that of the
+ * device that leads there.
+ *
+ * Who is a neighbour asks for those addresses, and is answered by the router (neighbours.c). What comes back
+ * is forwarded by the kernel, for which the device that it comes in over needs a flag (forwarding.h). */
 #include "netns/router/outside.h"
 
 #include <arpa/inet.h>
@@ -20,12 +23,15 @@
 #include "netns/route.h"
 #include "src/base/memory.h"
 
-#define DEFAULT_PREFIX 24 /* Sipplauncher's */
-#define LONGEST_PREFIX 30
-
-static void address_text(const uint8_t bytes[16], char ret_text[16])
+/* Of a network: 24 is Sipplauncher's, 64 is that of nearly all networks of IPv6 (RFC 4291 2.5.4). */
+static unsigned default_prefix(int family)
 {
-    (void)inet_ntop(AF_INET, bytes, ret_text, 16); /* it is long enough */
+    return family == AF_INET6 ? 64 : 24;
+}
+
+static unsigned longest_prefix(int family)
+{
+    return family == AF_INET6 ? 126 : 30;
 }
 
 /* ---- what is allowed ---- */
@@ -63,11 +69,11 @@ static int open_lock(struct outside *outside, struct error **ret)
 }
 
 /* A flag that a run of root's has turned on is nobody else's. */
-static bool is_borrowed(const char *device)
+static bool is_borrowed(int family, const char *device)
 {
     cleanup_strings struct strings devices = {0};
 
-    if (forwarding_list(&devices, NULL) < 0)
+    if (forwarding_list(family, &devices, NULL) < 0)
         return true;
     for (size_t i = 0; i < devices.count; i++)
         if (text_equal(devices.list[i], device))
@@ -78,38 +84,59 @@ static bool is_borrowed(const char *device)
 static int forward(struct router *router, const char *device, struct error **ret)
 {
     struct outside *outside = router->outside;
-    int on = forwarding_is_on(device, ret), result;
+    int on = forwarding_is_on(outside->family, device, ret), result;
 
     if (on < 0)
         return -1;
-    if ((!on || is_borrowed(device)) && outside->policy && !outside->policy->allow_forwarding)
+    if ((!on || is_borrowed(outside->family, device)) && outside->policy &&
+        !outside->policy->allow_forwarding)
         return error_set(ret, ERROR_HOST,
                          "%s does not forward, and " POLICY_PATH " does not have allow_forwarding = true",
                          device);
     if (open_lock(outside, ret) < 0 || router_raise(CAP_NET_ADMIN, ret) < 0)
         return -1;
-    result = forwarding_turn_on(router->nl, device, ret);
+    outside->forwards = true;
+    result = forwarding_turn_on(router->nl, outside->family, device, ret);
     router_lower();
     return result;
 }
 
 /* ---- the device under test ---- */
 
+static bool is_loopback(const struct network *address)
+{
+    static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
+
+    return address->family == AF_INET6 ? memcmp(address->bytes, &loopback, sizeof loopback) == 0
+                                       : address->bytes[0] == 127;
+}
+
+static const struct network no_hosts[] = {
+    {.family = AF_INET, .bytes = {0}, .prefix = 8},
+    {.family = AF_INET, .bytes = {224}, .prefix = 3},
+    {.family = AF_INET6, .bytes = {0}, .prefix = 96}, /* none, and what once was IPv4 */
+    {.family = AF_INET6, .bytes = {[10] = 0xff, 0xff}, .prefix = 96},
+    {.family = AF_INET6, .bytes = {0xff}, .prefix = 8},
+};
+
+static const struct network of_links = {.family = AF_INET6, .bytes = {0xfe, 0x80}, .prefix = 10};
+
 static int check_dut(const struct network *dut, const char *text, struct error **ret)
 {
-    uint8_t first = dut->bytes[0];
-
-    if (dut->family != AF_INET)
-        return error_set(ret, ERROR_INPUT,
-                         "%s: devices under test outside with IPv6 come with a later version", text);
-    if (first == 127)
+    if (is_loopback(dut))
         return error_set(
             ret, ERROR_INPUT,
             "%s: a loopback address is reached by this host alone, not by pods; have the device under "
             "test listen at another address of the host",
             text);
-    if (first == 0 || first >= 224)
-        return error_set(ret, ERROR_INPUT, "%s is not the address of a single host", text);
+    if (network_holds(&of_links, dut))
+        return error_set(ret, ERROR_INPUT,
+                         "%s is an address of a link only, which pods are not on; name another one of the "
+                         "device under test",
+                         text);
+    for (size_t i = 0; i < sizeof no_hosts / sizeof *no_hosts; i++)
+        if (network_holds(&no_hosts[i], dut))
+            return error_set(ret, ERROR_INPUT, "%s is not the address of a single host", text);
     return 0;
 }
 
@@ -134,10 +161,35 @@ static int add_peer(struct outside *outside, const struct network *network, stru
 
     if (outside->peer_count == FILTER_PEERS_MOST)
         return error_set(ret, ERROR_INPUT, "pods can reach %d networks at most", FILTER_PEERS_MOST);
-    *peer = (struct filter_network){.family = AF_INET, .prefix = network->prefix};
+    *peer = (struct filter_network){.family = network->family, .prefix = network->prefix};
     memcpy(peer->address, network->bytes, sizeof peer->address);
     outside->peer_count++;
     return 0;
+}
+
+/* The network around `address`. */
+static int take_network(struct outside *outside, const char *address, unsigned prefix, struct error **ret)
+{
+    struct network *network = &outside->network;
+    unsigned longest = longest_prefix(outside->family);
+
+    if (!prefix)
+        prefix = default_prefix(outside->family);
+    if (prefix > longest)
+        return error_set(ret, ERROR_INPUT,
+                         "a network of /%u has no addresses for pods; --network-mask sets it", prefix);
+    *network = (struct network){.family = outside->family, .prefix = prefix};
+    (void)inet_pton(outside->family, address, network->bytes); /* it was printed */
+    for (unsigned bit = prefix; bit < longest + 2; bit++)
+        network->bytes[bit / 8] &= (uint8_t) ~(0x80U >> bit % 8);
+    return 0;
+}
+
+static bool is_of_link(const char *address)
+{
+    struct network network = {.family = AF_INET6, .prefix = 128};
+
+    return inet_pton(AF_INET6, address, network.bytes) == 1 && network_holds(&of_links, &network);
 }
 
 /* The network of the pods' addresses. */
@@ -145,22 +197,23 @@ static int choose_network(struct router *router, const struct route_found *found
                           struct error **ret)
 {
     struct outside *outside = router->outside;
-    uint8_t bytes[4];
+    char address[INET6_ADDRSTRLEN];
+    unsigned around = 0;
 
-    if (!prefix && found->gateway &&
-        route_link_prefix(router->nl, found->device, outside->next, &prefix, ret) < 0)
+    memcpy(address, outside->next, sizeof address);
+    if (found->gateway && is_of_link(found->gateway)) {
+        if (address_of_device(router->nl, found->device, outside->family, address, &around, ret) < 0)
+            return -1;
+        if (!*address)
+            return error_set(ret, ERROR_HOST,
+                             "%s has no address but that of its link, so that there is no network that pods "
+                             "could have addresses of",
+                             outside->uplink_name);
+    } else if (!prefix && found->gateway &&
+               route_link_prefix(router->nl, found->device, address, &around, ret) < 0) {
         return -1;
-    if (!prefix)
-        prefix = DEFAULT_PREFIX;
-    if (prefix > LONGEST_PREFIX)
-        return error_set(ret, ERROR_INPUT,
-                         "a network of /%u has no addresses for pods; --network-mask sets it", prefix);
-    (void)inet_pton(AF_INET, outside->next, bytes); /* it was printed */
-    outside->network = network_of(AF_INET, bytes);
-    outside->network.prefix = prefix;
-    for (unsigned bit = prefix; bit < 32; bit++)
-        outside->network.bytes[bit / 8] &= (uint8_t) ~(0x80U >> bit % 8);
-    return 0;
+    }
+    return take_network(outside, address, prefix ? prefix : around, ret);
 }
 
 static void add_gateway(void *user, const char *gateway)
@@ -173,15 +226,15 @@ static void add_gateway(void *user, const char *gateway)
     strings_add(gateways, gateway);
 }
 
-static int open_arp(struct router *router, const struct link_facts *facts, struct error **ret)
+static int open_neighbours(struct router *router, const struct link_facts *facts, struct error **ret)
 {
     struct outside *outside = router->outside;
 
     if (router_raise(CAP_NET_RAW, ret) < 0)
         return -1;
-    outside->arp = arp_open(router->loop, outside->uplink, facts->mac, ret);
+    outside->neighbours = neighbours_open(router->loop, outside->family, outside->uplink, facts->mac, ret);
     router_lower();
-    return outside->arp ? 0 : -1;
+    return outside->neighbours ? 0 : -1;
 }
 
 /* An address of this host that is not in a network of neighbours (loopback, dummy) has no uplink; but what is
@@ -205,7 +258,7 @@ static int open_uplink(struct router *router, const struct route_found *found, c
     outside->mtu = facts.mtu;
     if (!facts.up)
         return error_set(ret, ERROR_HOST, "the device %s, which leads to %s, is down", name, outside->dut);
-    return facts.arp ? open_arp(router, &facts, ret) : 0;
+    return facts.arp ? open_neighbours(router, &facts, ret) : 0;
 }
 
 static int open_all(struct router *router, const struct router_request *request, struct error **ret)
@@ -217,16 +270,17 @@ static int open_all(struct router *router, const struct router_request *request,
 
     if (check_dut(&dut, network_text(&dut, text), ret) < 0)
         return -1;
-    address_text(dut.bytes, outside->dut);
+    outside->family = dut.family;
+    memcpy(outside->dut, text, sizeof outside->dut);
     if (read_policy(router, ret) < 0 || check_network(outside, &dut, ret) < 0 ||
         find_device(router, outside->dut, &found, name, ret) < 0)
         return -1;
     memcpy(outside->next, outside->dut, sizeof outside->next);
     if (found.gateway)
-        snprintf(outside->next, sizeof outside->next, "%.15s", found.gateway);
+        memcpy(outside->next, found.gateway_text, sizeof outside->next);
     if (open_uplink(router, &found, name, ret) < 0 ||
         choose_network(router, &found, request->network.prefix, ret) < 0 ||
-        route_gateways(router->nl, AF_INET, add_gateway, &outside->gateways, ret) < 0 ||
+        route_gateways(router->nl, outside->family, add_gateway, &outside->gateways, ret) < 0 ||
         (!found.local && forward(router, name, ret) < 0))
         return -1;
     return add_peer(outside, &dut, ret);
@@ -251,14 +305,15 @@ int outside_open(struct router *router, const struct router_request *request, st
 }
 
 /* A host of the network, for the kernel's answer to "how do I get there". */
-static void some_host(const struct network *network, char ret_text[16])
+static void some_host(const struct network *network, char ret_text[INET6_ADDRSTRLEN])
 {
+    unsigned length = network->family == AF_INET6 ? 16 : 4;
     uint8_t bytes[16];
 
     memcpy(bytes, network->bytes, sizeof bytes);
-    if (network->prefix < 31)
-        bytes[3] |= 1;
-    address_text(bytes, ret_text);
+    if (network->prefix < length * 8 - 1)
+        bytes[length - 1] |= 1;
+    (void)inet_ntop(network->family, bytes, ret_text, INET6_ADDRSTRLEN); /* it is long enough */
 }
 
 /* The first host of a network is often this one itself, as on a bridge of containers: the others are behind
@@ -269,7 +324,7 @@ static bool leads_out(struct router *router, const struct network *network, cons
     struct link_facts facts;
 
     return !found->local ||
-           (network->prefix < 32 && link_facts(router->nl, name, &facts, NULL) == 0 && facts.arp);
+           (!network_is_address(network) && link_facts(router->nl, name, &facts, NULL) == 0 && facts.arp);
 }
 
 struct check {
@@ -306,14 +361,17 @@ static int check_parts(struct router *router, const struct network *network, str
 int outside_allow(struct router *router, const struct network *network, struct error **ret)
 {
     struct outside *outside = router->outside;
-    char text[NETWORK_TEXT], host[16], name[IFNAMSIZ];
+    char text[NETWORK_TEXT], host[INET6_ADDRSTRLEN], name[IFNAMSIZ];
     struct route_found found;
 
     if (!outside || router->pods)
         return error_set(ret, ERROR_INPUT, "networks are allowed after the device under test, before pods");
-    if (network->family != AF_INET || !network->prefix)
-        return error_set(ret, ERROR_INPUT, "%s: only IPv4 networks with a length above 0 can be allowed",
-                         network_text(network, text));
+    if (network->family != outside->family || !network->prefix)
+        return error_set(ret, ERROR_INPUT,
+                         "%s: only IPv%d networks with a length above 0 can be allowed, as the device under "
+                         "test has IPv%d",
+                         network_text(network, text), outside->family == AF_INET6 ? 6 : 4,
+                         outside->family == AF_INET6 ? 6 : 4);
     some_host(network, host);
     if (check_network(outside, network, ret) < 0 || find_device(router, host, &found, name, ret) < 0)
         return error_prefix(ret, "%s", network_text(network, text));
@@ -330,7 +388,7 @@ void outside_close(struct router *router)
 
     if (!outside)
         return;
-    arp_close(outside->arp);
+    neighbours_close(outside->neighbours);
     if (outside->lock >= 0 && router_raise(CAP_NET_ADMIN, NULL) == 0) {
         (void)forwarding_unlock(router->nl, outside->lock, NULL); /* what is left, the next run restores */
         router_lower();

@@ -2,7 +2,7 @@
  *
  * An address is claimed by a route to it in a table that is for that only, to which the kernel adds it only
  * once, whoever asks: that is the lock between all runs of all users here. Others on the network are then
- * asked by ARP whether they have it (RFC 5227), and answered from then on. The route that is used, in the
+ * asked whether they have it (neighbours.h), and answered from then on. The route that is used, in the
  * host's main table, comes after that: asking for an address must not cut off whoever has it.
  *
  * What a pod sends and gets is filtered at its link from the moment that there is one: nothing passes before
@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netns/forwarding.h"
 #include "netns/link.h"
 #include "netns/route.h"
 #include "src/base/memory.h"
@@ -183,7 +184,7 @@ static int check_route(struct router *router, const struct address *address, str
         return never(ret, "it is this host's own");
     if (!found.unicast)
         return never(ret, "it is not the address of a single host");
-    if (found.prefix == 32)
+    if (found.prefix == address->network.prefix)
         return error_sys(ret, ERROR_INPUT, EEXIST, "there is a route to it alone: another pod has it");
     if (found.gateway || found.device != outside->uplink)
         return never(ret, "there is another route to it");
@@ -196,6 +197,8 @@ int outside_check(struct router *router, const struct address *address, struct e
 
     if (!network_holds(&outside->network, &address->network))
         return never(ret, "it is not in the network of the device under test");
+    if (memcmp(outside->network.bytes, address->network.bytes, sizeof address->network.bytes) == 0)
+        return never(ret, "it is not the address of a single host"); /* IPv6: that of all routers there */
     if (text_equal(address->text, outside->dut))
         return never(ret, "it is the device under test's");
     for (size_t i = 0; i < outside->gateways.count; i++)
@@ -222,33 +225,36 @@ static void conflict(const struct address *address, const uint8_t mac[ROUTER_MAC
 static void on_probed(void *user, const uint8_t *mac)
 {
     struct address *address = user;
-    const struct outside *outside = address->pod->router->outside;
     cleanup_error struct error *error = NULL;
-    uint8_t next[4];
 
-    if (mac) {
+    if (mac)
         conflict(address, mac, &error);
-    } else {
-        (void)inet_pton(AF_INET, outside->next, next); /* it was printed */
-        arp_announce(outside->arp, address->network.bytes, next);
-    }
     address->claimed(address, error);
+}
+
+void outside_announce(const struct router *router, const struct address *address)
+{
+    const struct outside *outside = router->outside;
+    uint8_t next[16];
+
+    (void)inet_pton(outside->family, outside->next, next); /* it was printed */
+    neighbours_announce(outside->neighbours, address->network.bytes, next);
 }
 
 int outside_claim(struct router *router, struct address *address,
                   void (*claimed)(void *user, const struct error *error))
 {
-    if (!router->outside->arp)
+    if (!router->outside->neighbours)
         return 0;
     address->claimed = claimed;
-    arp_probe(router->outside->arp, address->network.bytes, on_probed, address);
+    neighbours_probe(router->outside->neighbours, address->network.bytes, on_probed, address);
     return 1;
 }
 
 void outside_release(struct router *router, struct address *address)
 {
-    if (router->outside->arp)
-        arp_forget(router->outside->arp, address->network.bytes);
+    if (router->outside->neighbours)
+        neighbours_forget(router->outside->neighbours, address->network.bytes);
 }
 
 /* ---- pods ---- */
@@ -263,12 +269,21 @@ static int open_filter(struct router *router, const struct pod *pod, struct erro
     for (const struct address *address = pod->addresses; address; address = address->next) {
         if (address->probed)
             continue; /* perhaps it is somebody else's */
-        own[count] = (struct filter_network){.family = AF_INET, .prefix = 32};
+        own[count] =
+            (struct filter_network){.family = address->network.family, .prefix = address->network.prefix};
         memcpy(own[count++].address, address->network.bytes, sizeof address->network.bytes);
     }
     result = filter_open(router->nl, pod->veth, own, count, outside->peers, outside->peer_count, ret);
     free(own);
     return result;
+}
+
+/* What comes from a device that is this host's own is not forwarded. */
+static int forward(struct router *router, const struct pod *pod, struct error **ret)
+{
+    if (router->outside->family == AF_INET)
+        return link_forward(router->nl, pod->veth, ret);
+    return router->outside->forwards ? forwarding_turn_on_own(pod->veth, ret) : 0;
 }
 
 int outside_commit(struct router *router, struct pod *pod, struct error **ret)
@@ -279,7 +294,7 @@ int outside_commit(struct router *router, struct pod *pod, struct error **ret)
         return -1;
     result = open_filter(router, pod, ret);
     if (result == 0)
-        result = link_forward(router->nl, pod->veth, ret);
+        result = forward(router, pod, ret);
     router_lower();
     return result;
 }

@@ -108,6 +108,8 @@ void outside_count(struct router *router, const struct pod *pod);
 /* 0: the address is the pod's, 1: claimed(address, error) will tell, unless it is released before. */
 int outside_claim(struct router *router, struct address *address,
                   void (*claimed)(void *user, const struct error *error));
+/* Of one that was probed and is routed: answers to it come to the pod, not back to the LAN. */
+void outside_announce(const struct router *router, const struct address *address);
 void outside_release(struct router *router, struct address *address);
 int outside_commit(struct router *router, struct pod *pod, struct error **ret); /* from here on it sends */
 void outside_forget(struct router *router, struct pod *pod);

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "netns/forwarding.h"
@@ -55,7 +56,7 @@ static int clean_up_forwarding(void)
     cleanup_strings struct strings devices = {0};
     cleanup_error struct error *error = NULL;
 
-    if (forwarding_list(&devices, &error) == 0) {
+    if (forwarding_list(AF_INET, &devices, &error) == 0 && forwarding_list(AF_INET6, &devices, &error) == 0) {
         if (!devices.count || (geteuid() == 0 && turn_off(&error) == 0))
             return 0;
         if (geteuid() != 0) {

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,21 +102,30 @@ static void check_devices(struct findings *findings)
                   "network device%s %s", count == 1 ? "" : "s", (char *)names.data);
 }
 
+static void add_forwarding(int family, bool unknown, struct findings *findings)
+{
+    cleanup_strings struct strings devices = {0};
+    bool six = family == AF_INET6;
+
+    (void)forwarding_list(family, &devices, NULL);
+    for (size_t i = 0; i < devices.count; i++)
+        findings_addf(
+            findings, FINDING_WARNING, ID,
+            unknown ? "a killed run left it so, unless one is under way" : "a killed run left it so",
+            "sudo sippod cleanup", "%s forwards %spackets (net.ipv4.conf.%s.%s is %d)", devices.list[i],
+            six ? "IPv6 " : "", devices.list[i], six ? "tag" : "forwarding", FORWARDING_OURS);
+}
+
 /* Only the lock tells them from those of a run under way; who cannot have it does not know. */
 static void check_forwarding(struct findings *findings)
 {
     cleanup_fd int lock = forwarding_open(NULL);
     bool unknown = lock < 0;
-    cleanup_strings struct strings devices = {0};
 
-    if (forwarding_list(&devices, NULL) < 0 || !devices.count || (!unknown && forwarding_in_use(lock)))
+    if (!unknown && forwarding_in_use(lock))
         return;
-    for (size_t i = 0; i < devices.count; i++)
-        findings_addf(findings, FINDING_WARNING, ID,
-                      unknown ? "a killed run left it so, unless one is under way"
-                              : "a killed run left it so",
-                      "sudo sippod cleanup", "%s forwards packets (net.ipv4.conf.%s.forwarding is %d)",
-                      devices.list[i], devices.list[i], FORWARDING_OURS);
+    add_forwarding(AF_INET, unknown, findings);
+    add_forwarding(AF_INET6, unknown, findings);
 }
 
 void check_leftovers(const char *results, struct findings *findings)

@@ -71,6 +71,35 @@ static bool is_up(const char *device)
     return fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP;
 }
 
+static bool has_ipv6(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->network_count; i++)
+        if (policy->networks[i].family == AF_INET6)
+            return true;
+    return false;
+}
+
+static void check_forwarding(const struct policy *policy, const char *device, struct findings *findings)
+{
+    bool six = has_ipv6(policy), lacks = !policy->allow_forwarding;
+
+    if (six && !forwarding_is_possible_ipv6(device))
+        findings_addf(findings, FINDING_NOTE, ID,
+                      "devices under test with IPv6 are reached on this host only, not over it", NULL,
+                      "this kernel cannot forward IPv6 for %s alone (no net.ipv6.conf.%s.force_forwarding, "
+                      "which Linux 6.17 brought)",
+                      device, device);
+    if (lacks && forwarding_is_on(AF_INET, device, NULL) == 0)
+        findings_addf(findings, FINDING_NOTE, ID,
+                      "the policy may allow it (allow_forwarding = true), or an administrator turns it on",
+                      NULL, "%s does not forward packets, and sippod may not change that", device);
+    else if (lacks && six && forwarding_is_on(AF_INET6, device, NULL) == 0)
+        findings_addf(findings, FINDING_NOTE, ID,
+                      "the policy may allow it (allow_forwarding = true), or an administrator turns it on "
+                      "(force_forwarding)",
+                      NULL, "%s does not forward IPv6 packets, and sippod may not change that", device);
+}
+
 static void check_uplink(const struct policy *policy, const char *device, struct findings *findings)
 {
     cleanup_free char *raise = text_format("sudo ip link set %s up", device);
@@ -81,10 +110,8 @@ static void check_uplink(const struct policy *policy, const char *device, struct
     else if (!is_up(device))
         findings_addf(findings, FINDING_NOTE, ID, "nothing is reached over it", raise,
                       "the network device %s is down", device);
-    else if (!policy->allow_forwarding && forwarding_is_on(device, NULL) == 0)
-        findings_addf(findings, FINDING_NOTE, ID,
-                      "the policy may allow it (allow_forwarding = true), or an administrator turns it on",
-                      NULL, "%s does not forward packets, and sippod may not change that", device);
+    else
+        check_forwarding(policy, device, findings);
 }
 
 static void add_all(struct buffer *buffer, const char *what, const struct strings *strings)

@@ -16,6 +16,7 @@
  * has no divisor in common with their number. */
 struct claims {
     struct network network;
+    uint8_t base[16];      /* all of an address but its last four bytes, which count hosts */
     uint32_t first, hosts; /* without the network's own address and the broadcast address */
     uint32_t start, step;
     uint32_t next;     /* where the next pod begins, so that addresses are used anew as late as possible */
@@ -46,7 +47,7 @@ struct attempt {
     struct attempt *next;
     struct claim *claim;
     uint32_t host;
-    char address[INET_ADDRSTRLEN];
+    char address[INET6_ADDRSTRLEN];
 };
 
 static uint32_t common_divisor(uint32_t a, uint32_t b)
@@ -54,20 +55,42 @@ static uint32_t common_divisor(uint32_t a, uint32_t b)
     return b ? common_divisor(b, a % b) : a;
 }
 
+static size_t length_of(const struct claims *claims)
+{
+    return claims->network.family == AF_INET6 ? 16 : 4;
+}
+
+/* A network of IPv6 mostly has more hosts than can be counted here: those with one beginning, drawn at
+ * random, are more than enough. */
+static void choose_base(struct claims *claims, const uint8_t random[16])
+{
+    const struct network *network = &claims->network;
+    unsigned counted = (unsigned)(length_of(claims) - 4) * 8;
+    uint32_t end;
+
+    memcpy(claims->base, network->bytes, sizeof claims->base);
+    for (unsigned bit = network->prefix; bit < counted; bit++)
+        claims->base[bit / 8] |= random[bit / 8] & (uint8_t)(0x80U >> bit % 8);
+    memcpy(&end, claims->base + counted / 8, sizeof end);
+    claims->first = ntohl(end) + 1;
+    counted = network->prefix < counted ? 32 : counted + 32 - network->prefix;
+    claims->hosts = (uint32_t)((1ULL << counted) - 2);
+}
+
 struct claims *claims_new(const struct network *network, struct error **ret)
 {
     struct claims *claims;
-    uint32_t random[2], base;
+    uint8_t middle[16];
+    uint32_t random[2];
 
-    if (getrandom(random, sizeof random, 0) != sizeof random) {
+    if (getrandom(random, sizeof random, 0) != sizeof random ||
+        getrandom(middle, sizeof middle, 0) != sizeof middle) {
         error_sys(ret, ERROR_FAILED, errno, "cannot get random numbers");
         return NULL;
     }
     claims = memory_new(sizeof *claims);
-    memcpy(&base, network->bytes, sizeof base);
     claims->network = *network;
-    claims->first = ntohl(base) + 1;
-    claims->hosts = (uint32_t)((1ULL << (32 - network->prefix)) - 2);
+    choose_base(claims, middle);
     claims->start = random[0] % claims->hosts;
     claims->step = random[1] % claims->hosts + 1;
     while (common_divisor(claims->step, claims->hosts) != 1)
@@ -118,11 +141,15 @@ static void on_tried(void *user, const struct error *error);
 static void try_host(struct claim *claim, uint32_t host)
 {
     struct attempt *attempt = memory_new(sizeof *attempt);
-    struct in_addr address = {.s_addr = htonl(claim->claims->first + host)};
+    const struct claims *claims = claim->claims;
+    uint32_t end = htonl(claims->first + host);
+    uint8_t address[16];
 
     *attempt = (struct attempt){.next = claim->attempts, .claim = claim, .host = host};
     claim->attempts = attempt;
-    (void)inet_ntop(AF_INET, &address, attempt->address, sizeof attempt->address);
+    memcpy(address, claims->base, sizeof address);
+    memcpy(address + length_of(claims) - sizeof end, &end, sizeof end);
+    (void)inet_ntop(claims->network.family, address, attempt->address, sizeof attempt->address);
     claim->due++;
     router_client_address_add(claim->router, claim->run_id, attempt->address, false, on_tried, attempt);
 }

@@ -193,7 +193,11 @@ class Addresses(RefusedCase):
             self.assertRefused("dut", dut=text, code=2)
 
     def test_ipv6(self):
-        self.assertRefused(r"fd00::5.*IPv6", dut="fd00::5", code=2)
+        """By the policy as any other; and some are no host's that pods could reach."""
+        self.assertRefused(r"fd00::5 is in none of the networks", dut="fd00::5")
+        for text, why in (("::1", "loopback"), ("fe80::5", "of a link"), ("ff02::1", "single host"),
+                          ("::ffff:10.22.22.5", "single host")):
+            self.assertRefused(f"{text}.*{why}", dut=text, code=2)
 
     def test_without_a_route(self):
         host = lab_case.lab.host

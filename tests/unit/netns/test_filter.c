@@ -28,11 +28,9 @@
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "src/base/text.h"
+#include "tests/unit/netns/filter_scene.h"
 #include "tests/unit/netns/interfaces.h"
-#include "tests/unit/netns/pair.h"
 #include "tests/unit/support/support.h"
-
-#define WAIT_MS 5000
 
 /* ---- a kernel without cls_bpf ---- */
 
@@ -50,63 +48,11 @@ int __wrap_nl_send_sync(struct nl_sock *socket, struct nl_msg *message)
 
 /* ---- frames ---- */
 
-enum { UDP = 17, ICMP = 1 };
-
 #define OWN      "192.0.2.10"
 #define OWN_TOO  "192.0.2.20"
 #define PEER     "198.51.100.1"
 #define LAN      "203.0.113.0" /* /24, a peer as a whole */
 #define STRANGER "198.51.100.2"
-
-struct frame {
-    const char *what, *source, *destination;
-    bool passes;
-    uint8_t protocol, icmp_type;
-    uint16_t fragment;
-    uint16_t type;   /* 0: IPv4 */
-    int vlan;        /* a tag with this number; -1: none, as is 0 */
-    bool tag;        /* a tag with number 0 */
-    uint8_t version; /* and length of the IP header; 0: 0x45 */
-    size_t length;   /* 0: as long as it is */
-};
-
-#define MOST_FRAME 128
-
-static void put_address(uint8_t *bytes, const char *text)
-{
-    assert_int_equal(inet_pton(AF_INET, text, bytes), 1);
-}
-
-static size_t make_frame(const struct pair *pair, bool from_pod, const struct frame *frame,
-                         uint8_t bytes[MOST_FRAME])
-{
-    uint16_t type = htons(frame->type ? frame->type : ETH_P_IP), fragment = htons(frame->fragment);
-    uint8_t version = frame->version ? frame->version : 0x45;
-    size_t at = 12, header = (size_t)(version & 0xf) * 4, length;
-
-    memset(bytes, 0, MOST_FRAME);
-    memcpy(bytes, from_pod ? pair->outer_mac : pair->inner_mac, 6);
-    memcpy(bytes + 6, from_pod ? pair->inner_mac : pair->outer_mac, 6);
-    if (frame->vlan > 0 || frame->tag) {
-        const uint8_t tag[] = {0x81, 0x00, 0, (uint8_t)frame->vlan};
-
-        memcpy(bytes + at, tag, sizeof tag);
-        at += sizeof tag;
-    }
-    memcpy(bytes + at, &type, sizeof type);
-    at += sizeof type;
-    bytes[at] = version;
-    length = header + 8;
-    bytes[at + 3] = (uint8_t)length;
-    memcpy(bytes + at + 6, &fragment, sizeof fragment);
-    bytes[at + 8] = 64;
-    bytes[at + 9] = frame->protocol;
-    put_address(bytes + at + 12, frame->source);
-    put_address(bytes + at + 16, frame->destination);
-    memset(bytes + at + 20, 1, header > 20 ? header - 20 : 0); /* options that are none */
-    bytes[at + header] = frame->icmp_type;
-    return frame->length ? frame->length : at + length;
-}
 
 static const struct frame marker_from_pod = {
     .source = OWN, .destination = PEER, .protocol = UDP, .icmp_type = 0xaa};
@@ -115,23 +61,7 @@ static const struct frame marker_to_pod = {
 
 /* ---- a pod and its filter ---- */
 
-struct scene {
-    struct pair pair;
-    int pod;     /* sends and receives, there */
-    int host[3]; /* what has come in here, behind the filter; the first also sends */
-};
-
-static const uint16_t kinds[3] = {ETH_P_IP, ETH_P_ARP, ETH_P_IPV6};
-
-static struct filter_network network(const char *address, unsigned prefix)
-{
-    struct filter_network network = {.family = AF_INET, .prefix = prefix};
-
-    put_address(network.address, address);
-    return network;
-}
-
-static void filter_usual(struct scene *scene)
+static void filter_usual(struct filter_scene *scene)
 {
     const struct filter_network own[] = {network(OWN, 32), network(OWN_TOO, 32)};
     const struct filter_network peers[] = {network(PEER, 32), network("203.0.113.77", 24)};
@@ -141,85 +71,13 @@ static void filter_usual(struct scene *scene)
 
 static int set_up(void **state)
 {
-    struct scene *scene = memory_new(sizeof *scene);
-
-    *state = scene;
     refuse_with = 0;
-    pair_make(&scene->pair);
-    assert_int_equal(filter_close(scene->pair.nl, OUTER, NULL), 0);
-    pair_raise(&scene->pair);
-    scene->pod = pair_socket(&scene->pair, scene->pair.there, INNER, ETH_P_ALL);
-    for (size_t i = 0; i < 3; i++)
-        scene->host[i] = pair_socket(&scene->pair, scene->pair.here, OUTER, kinds[i]);
-    return 0;
+    return filter_scene_setup(state);
 }
 
-static int tear_down(void **state)
-{
-    struct scene *scene = *state;
-
-    close(scene->pod);
-    for (size_t i = 0; i < 3; i++)
-        close(scene->host[i]);
-    pair_free(&scene->pair);
-    free(scene);
-    return 0;
-}
-
-static void send_frame(struct scene *scene, bool from_pod, const struct frame *frame)
-{
-    uint8_t bytes[MOST_FRAME];
-    size_t length = make_frame(&scene->pair, from_pod, frame, bytes);
-
-    ssize_t sent = send(from_pod ? scene->pod : scene->host[0], bytes, length, 0);
-
-    /* One that is dropped on its way out is told so. */
-    assert_true(sent == (ssize_t)length || (!from_pod && sent < 0 && errno == ENOBUFS));
-}
-
-/* The number of frames that come before the marker does. */
-static int count_before(struct scene *scene, bool from_pod, const struct frame *marker)
-{
-    struct pollfd fds[3] = {{.events = POLLIN}, {.events = POLLIN}, {.events = POLLIN}};
-    uint8_t expected[MOST_FRAME], bytes[2048];
-    size_t length = make_frame(&scene->pair, from_pod, marker, expected);
-    nfds_t count = from_pod ? 3 : 1;
-    int others = 0;
-    bool marked = false;
-
-    for (nfds_t i = 0; i < count; i++)
-        fds[i].fd = from_pod ? scene->host[i] : scene->pod;
-    while (poll(fds, count, marked ? 0 : WAIT_MS) > 0)
-        for (nfds_t i = 0; i < count; i++) {
-            ssize_t got = fds[i].revents ? recv(fds[i].fd, bytes, sizeof bytes, MSG_DONTWAIT) : 0;
-
-            if (got <= 0)
-                continue;
-            if ((size_t)got == length && memcmp(bytes, expected, length) == 0)
-                marked = true;
-            else
-                others++;
-        }
-    assert_true(marked);
-    return others;
-}
-
-static void check_frames(struct scene *scene, bool from_pod, const struct frame *frames, size_t count)
-{
-    const struct frame *marker = from_pod ? &marker_from_pod : &marker_to_pod;
-
-    for (size_t i = 0; i < count; i++) {
-        int passed;
-
-        send_frame(scene, from_pod, &frames[i]);
-        send_frame(scene, from_pod, marker);
-        passed = count_before(scene, from_pod, marker);
-        if (passed != (frames[i].passes ? 1 : 0))
-            fail_msg("%s %s: %d passed", frames[i].what, from_pod ? "from the pod" : "to the pod", passed);
-    }
-}
 #define CHECK(scene, from_pod, frames)                                                                       \
-    check_frames(scene, from_pod, frames, sizeof(frames) / sizeof *(frames))
+    check_frames(scene, from_pod, frames, sizeof(frames) / sizeof *(frames),                                 \
+                 (from_pod) ? &marker_from_pod : &marker_to_pod)
 
 /* ---- tests ---- */
 
@@ -306,7 +164,7 @@ static void test_to_pod(void **state)
 /* Closed from the start, and closed again: what was sent meanwhile does not come once it is open. */
 static void test_closed(void **state)
 {
-    struct scene *scene = *state;
+    struct filter_scene *scene = *state;
 
     for (int i = 0; i < 2; i++) {
         for (int from_pod = 0; from_pod < 2; from_pod++) {
@@ -329,7 +187,7 @@ static void test_closed(void **state)
 /* No peers: nothing but errors. All peers: everything from its own addresses. */
 static void test_few_and_all(void **state)
 {
-    struct scene *scene = *state;
+    struct filter_scene *scene = *state;
     const struct filter_network own = network(OWN, 32), all = network("0.0.0.0", 0);
     static const struct frame frames[] = {
         {"to a stranger", OWN, STRANGER, true, .protocol = UDP},
@@ -348,7 +206,7 @@ static void test_few_and_all(void **state)
 
 static void test_many(void **state)
 {
-    struct scene *scene = *state;
+    struct filter_scene *scene = *state;
     static struct filter_network own[FILTER_OWN_MOST + 1], peers[FILTER_PEERS_MOST + 1];
     struct error *error = NULL;
     static const struct frame from_pod[] = {
@@ -398,7 +256,7 @@ static void test_many(void **state)
 /* A child sends without pause what may never pass, while the filter is replaced. */
 static void test_replaced_under_traffic(void **state)
 {
-    struct scene *scene = *state;
+    struct filter_scene *scene = *state;
     const struct filter_network own[] = {network(OWN, 32), network(STRANGER, 32)}, peer = network(PEER, 32);
     const struct frame wrong = {"wrong", STRANGER, PEER, false, .protocol = UDP};
     struct pollfd seen = {.fd = scene->host[0], .events = POLLIN};
@@ -429,12 +287,13 @@ static void test_replaced_under_traffic(void **state)
 
 static void test_refused(void **state)
 {
-    struct scene *scene = *state;
-    struct filter_network wrong[] = {network(OWN, 33), {.family = AF_INET6, .prefix = 128}};
+    struct filter_scene *scene = *state;
+    struct filter_network wrong[] = {
+        network(OWN, 33), {.family = AF_PACKET, .prefix = 32}, {.family = AF_INET6, .prefix = 128}};
     const struct filter_network peer = network(PEER, 32);
     struct error *error = NULL;
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         assert_int_equal(filter_open(scene->pair.nl, OUTER, &wrong[i], 1, &peer, 1, &error), -1);
         assert_int_equal(error->sys, EAFNOSUPPORT);
         error_free(steal_pointer(&error));
@@ -476,7 +335,7 @@ static void on_alias(void *user, const char *name, const char *alias)
 /* Each once; inner ends and others have none. */
 static void test_aliases(void **state)
 {
-    struct scene *scene = *state;
+    struct filter_scene *scene = *state;
     uint8_t mac[MAC_LENGTH];
     int seen[MORE + 1] = {0};
 
@@ -507,7 +366,7 @@ static struct ifreq ask(const char *device, unsigned long what)
 /* The outer end is down until it is raised; both have the MTU. */
 static void test_device(void **state)
 {
-    struct scene *scene = *state;
+    struct filter_scene *scene = *state;
     uint8_t mac[MAC_LENGTH];
     struct error *error = NULL;
     char alias[300] = "";
@@ -528,7 +387,7 @@ static void test_device(void **state)
     assert_int_equal(if_nametoindex("sipp-long"), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, filter_scene_teardown)
 
 int main(void)
 {

@@ -22,7 +22,7 @@
 #include "netns/arp.h"
 #include "netns/link.h"
 #include "netns/route.h"
-#include "netns/router/arp.h"
+#include "netns/router/neighbours.h"
 #include "src/base/memory.h"
 #include "src/base/process.h"
 #include "tests/unit/netns/interfaces.h"
@@ -38,7 +38,7 @@ static const uint8_t station[6] = {2, 0, 0, 0, 0, 0x77}; /* of somebody on the L
 struct scene {
     struct pair pair;
     struct loop *loop;
-    struct arp *arp;
+    struct neighbours *neighbours;
     int lan;      /* speaks and hears there */
     int verdicts; /* that have come */
     int free;     /* of them */
@@ -56,8 +56,9 @@ static int set_up(void **state)
     scene->lan = pair_socket(&scene->pair, scene->pair.there, INNER, ETH_P_ARP);
     scene->loop = loop_new(NULL);
     assert_non_null(scene->loop);
-    scene->arp = arp_open(scene->loop, (int)if_nametoindex(OUTER), scene->pair.outer_mac, NULL);
-    assert_non_null(scene->arp);
+    scene->neighbours =
+        neighbours_open(scene->loop, AF_INET, (int)if_nametoindex(OUTER), scene->pair.outer_mac, NULL);
+    assert_non_null(scene->neighbours);
     return 0;
 }
 
@@ -65,7 +66,7 @@ static int tear_down(void **state)
 {
     struct scene *scene = *state;
 
-    arp_close(scene->arp);
+    neighbours_close(scene->neighbours);
     loop_free(scene->loop);
     close(scene->lan);
     pair_free(&scene->pair);
@@ -138,8 +139,8 @@ static int count_heard(struct scene *scene)
 /* Probes an address and hears away what it says; it is free. */
 static void own(struct scene *scene, const uint8_t address[4])
 {
-    arp_probe(scene->arp, address, on_verdict, scene);
-    loop_run_for(scene->loop, ARP_PROBE_MS + 20);
+    neighbours_probe(scene->neighbours, address, on_verdict, scene);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20);
     assert_int_equal(scene->free, 1);
     count_heard(scene);
 }
@@ -153,7 +154,7 @@ static void test_unused(void **state)
     struct arp_packet packet;
     uint8_t to[6];
 
-    arp_probe(scene->arp, ours, on_verdict, scene);
+    neighbours_probe(scene->neighbours, ours, on_verdict, scene);
     for (int i = 0; i < 3; i++) {
         assert_true(hear(scene, &packet, to)); /* the first at once */
         assert_int_equal(packet.operation, ARP_REQUEST);
@@ -167,7 +168,7 @@ static void test_unused(void **state)
     loop_run_for(scene->loop, 20);
     assert_int_equal(scene->verdicts, 1);
     assert_int_equal(scene->free, 1);
-    assert_true(scene->last_ns - start >= ARP_PROBE_MS * INT64_C(1000000));
+    assert_true(scene->last_ns - start >= NEIGHBOURS_PROBE_MS * INT64_C(1000000));
     assert_int_equal(count_heard(scene), 0);
 }
 
@@ -177,9 +178,9 @@ static void test_answers(void **state)
     struct arp_packet packet;
     uint8_t to[6];
 
-    arp_probe(scene->arp, ours, on_verdict, scene);
+    neighbours_probe(scene->neighbours, ours, on_verdict, scene);
     say(scene, ARP_REQUEST, dut, ours); /* not yet ours */
-    loop_run_for(scene->loop, ARP_PROBE_MS + 20);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20);
     assert_int_equal(scene->free, 1);
     assert_int_equal(count_heard(scene), 3);
     for (int probe = 0; probe < 2; probe++) {
@@ -196,8 +197,8 @@ static void test_answers(void **state)
         assert_int_equal(count_heard(scene), 0);
     }
     assert_int_equal(scene->verdicts, 1);
-    arp_forget(scene->arp, ours);
-    arp_forget(scene->arp, other);
+    neighbours_forget(scene->neighbours, ours);
+    neighbours_forget(scene->neighbours, other);
     say(scene, ARP_REQUEST, dut, ours);
     loop_settle(scene->loop);
     assert_int_equal(count_heard(scene), 0);
@@ -212,7 +213,7 @@ static void test_conflicts(void **state)
         int64_t start = loop_now_ns();
 
         scene->verdicts = 0;
-        arp_probe(scene->arp, ours, on_verdict, scene);
+        neighbours_probe(scene->neighbours, ours, on_verdict, scene);
         if (i == 2)
             say(scene, ARP_REQUEST, zero, ours);
         else
@@ -221,8 +222,8 @@ static void test_conflicts(void **state)
         assert_int_equal(scene->verdicts, 1);
         assert_int_equal(scene->free, 0);
         assert_memory_equal(scene->mac, station, 6);
-        assert_true(scene->last_ns - start < ARP_PROBE_MS * INT64_C(1000000));
-        loop_run_for(scene->loop, ARP_PROBE_MS + 20); /* nothing goes on */
+        assert_true(scene->last_ns - start < NEIGHBOURS_PROBE_MS * INT64_C(1000000));
+        loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20); /* nothing goes on */
         assert_int_equal(scene->verdicts, 1);
         assert_int_equal(count_heard(scene), 1);
         say(scene, ARP_REQUEST, dut, ours);
@@ -238,7 +239,7 @@ static void test_no_conflicts(void **state)
     uint8_t frame[ETH_HLEN + 4 + ARP_LENGTH] = {[12] = 0x81, [15] = 5, [16] = 0x08, [17] = 0x06};
     struct arp_packet tagged = {.operation = ARP_REPLY, .sender_mac = {2, 0, 0, 0, 0, 0x77}};
 
-    arp_probe(scene->arp, ours, on_verdict, scene);
+    neighbours_probe(scene->neighbours, ours, on_verdict, scene);
     say_from(scene, scene->pair.outer_mac, ARP_REQUEST, zero, ours);
     say_from(scene, scene->pair.outer_mac, ARP_REPLY, ours, dut);
     say_from(scene, all, ARP_REPLY, ours, dut);
@@ -251,7 +252,7 @@ static void test_no_conflicts(void **state)
     arp_encode(&tagged, frame + ETH_HLEN + 4);
     assert_int_equal(send(scene->lan, frame, sizeof frame, 0), sizeof frame);
     assert_int_equal(send(scene->lan, frame, 30, 0), 30);
-    loop_run_for(scene->loop, ARP_PROBE_MS + 20);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20);
     assert_int_equal(scene->free, 1);
 }
 
@@ -259,16 +260,16 @@ static void test_forgotten(void **state)
 {
     struct scene *scene = *state;
 
-    arp_probe(scene->arp, ours, on_verdict, scene);
-    arp_probe(scene->arp, other, on_verdict, scene);
-    arp_forget(scene->arp, ours);
+    neighbours_probe(scene->neighbours, ours, on_verdict, scene);
+    neighbours_probe(scene->neighbours, other, on_verdict, scene);
+    neighbours_forget(scene->neighbours, ours);
     say(scene, ARP_REPLY, ours, dut);
-    loop_run_for(scene->loop, ARP_PROBE_MS + 20);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20);
     assert_int_equal(scene->verdicts, 1); /* of the other one */
     scene->verdicts = 0;
-    arp_probe(scene->arp, ours, on_verdict, scene);
-    arp_close(steal_pointer(&scene->arp));
-    loop_run_for(scene->loop, ARP_PROBE_MS + 20);
+    neighbours_probe(scene->neighbours, ours, on_verdict, scene);
+    neighbours_close(steal_pointer(&scene->neighbours));
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20);
     assert_int_equal(scene->verdicts, 0);
 }
 
@@ -277,8 +278,8 @@ static void probe_other(void *user, const uint8_t *mac)
     struct scene *scene = user;
 
     assert_non_null(mac);
-    arp_forget(scene->arp, ours);
-    arp_probe(scene->arp, other, on_verdict, scene);
+    neighbours_forget(scene->neighbours, ours);
+    neighbours_probe(scene->neighbours, other, on_verdict, scene);
 }
 
 /* A callback goes on with another address, as the router does. */
@@ -286,10 +287,10 @@ static void test_from_callback(void **state)
 {
     struct scene *scene = *state;
 
-    arp_probe(scene->arp, ours, probe_other, scene);
+    neighbours_probe(scene->neighbours, ours, probe_other, scene);
     say(scene, ARP_REPLY, ours, dut);
     say(scene, ARP_REPLY, ours, dut);
-    loop_run_for(scene->loop, ARP_PROBE_MS + 30);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 30);
     assert_int_equal(scene->free, 1);
     say(scene, ARP_REQUEST, dut, other);
     count_heard(scene);
@@ -303,7 +304,7 @@ static void test_announce(void **state)
     struct arp_packet packet;
     uint8_t to[6];
 
-    arp_announce(scene->arp, ours, dut);
+    neighbours_announce(scene->neighbours, ours, dut);
     assert_true(hear(scene, &packet, to));
     assert_int_equal(packet.operation, ARP_REQUEST);
     assert_memory_equal(to, all, 6);
@@ -352,9 +353,9 @@ static void test_many(void **state)
         uint8_t address[4];
 
         many_address(i, address);
-        arp_probe(scene->arp, address, on_verdict, scene);
+        neighbours_probe(scene->neighbours, address, on_verdict, scene);
     }
-    loop_run_for(scene->loop, ARP_PROBE_MS + 200);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 200);
     assert_int_equal(scene->free, MANY);
     print_message("%d addresses: %ld ms\n", MANY, (long)((scene->last_ns - start) / 1000000));
     count_heard(scene);
@@ -384,7 +385,7 @@ static void test_flood(void **state)
         for (;;)
             say(scene, ARP_REQUEST, dut, ours);
     start = loop_now_ns();
-    arp_probe(scene->arp, other, on_verdict, scene);
+    neighbours_probe(scene->neighbours, other, on_verdict, scene);
     loop_run_for(scene->loop, 500);
     assert_int_equal(scene->free, 2);
     assert_true(scene->last_ns - start < 400 * INT64_C(1000000));
@@ -400,8 +401,8 @@ static void test_down(void **state)
     own(scene, ours);
     interface_set_up(OUTER, false);
     memset(scene->mac, 1, 6);
-    arp_probe(scene->arp, other, on_verdict, scene);
-    loop_run_for(scene->loop, ARP_PROBE_MS + 20);
+    neighbours_probe(scene->neighbours, other, on_verdict, scene);
+    loop_run_for(scene->loop, NEIGHBOURS_PROBE_MS + 20);
     assert_int_equal(scene->verdicts, 2);
     assert_int_equal(scene->free, 1);
     assert_memory_equal(scene->mac, zero, 6);
@@ -438,7 +439,7 @@ static void test_kernel(void **state)
     there = netlink_open(NULL);
     assert_int_equal(address_add(there, INNER, "192.0.2.1", 24, NULL), 0);
     udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    arp_probe(scene->arp, dut, on_verdict, scene);
+    neighbours_probe(scene->neighbours, dut, on_verdict, scene);
     loop_run_for(scene->loop, 20);
     assert_int_equal(scene->verdicts, 1);
     assert_memory_equal(scene->mac, scene->pair.inner_mac, 6);
@@ -447,7 +448,7 @@ static void test_kernel(void **state)
     assert_int_equal(sendto(udp, "", 1, 0, (struct sockaddr *)&to, sizeof to), 1);
     loop_settle(scene->loop);
     assert_true(file_holds("/proc/net/arp", "ee:ee:ee:ee:ee:ee"));
-    arp_announce(scene->arp, other, dut);
+    neighbours_announce(scene->neighbours, other, dut);
     assert_true(file_holds("/proc/net/arp", "192.0.2.11 "));
     assert_int_equal(setns(scene->pair.here, CLONE_NEWNET), 0);
 }
@@ -457,7 +458,7 @@ static void test_refused(void **state)
     struct scene *scene = *state;
     struct error *error = NULL;
 
-    assert_null(arp_open(scene->loop, 4711, station, &error));
+    assert_null(neighbours_open(scene->loop, AF_INET, 4711, station, &error));
     assert_error(error, ERROR_FAILED, "4711");
     error_free(error);
 }

@@ -26,161 +26,24 @@
 #include "src/base/socket.h"
 #include "src/base/text.h"
 #include "tests/unit/netns/interfaces.h"
-#include "tests/unit/netns/rig.h"
+#include "tests/unit/netns/outside_scene.h"
 #include "tests/unit/support/support.h"
 
-#define UPLINK "lan0"
-#define DUT    "10.22.22.5"
-#define TAKEN  "10.22.22.4" /* another machine on the LAN */
 #define FREE   "10.22.22.77"
 #define FREE_2 "10.22.22.78"
 
-/* ---- the host and its LAN ---- */
-
-struct scene {
-    int host, lan; /* network namespaces; the process is in the first */
-    struct netlink *nl;
-    struct router router;
-    struct child pod, other;
-};
-
-static int new_network(void)
-{
-    int fd;
-
-    assert_int_equal(unshare(CLONE_NEWNET), 0);
-    fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    interface_set_up("lo", true);
-    return fd;
-}
-
-static void make_lan(struct scene *scene)
-{
-    struct link_veth veth = {.outer = UPLINK, .inner = "eth0", .down = true};
-    const struct route route = {.destination = "default", .gateway = DUT, .device = UPLINK};
-    uint8_t mac[MAC_LENGTH];
-    struct netlink *there;
-
-    scene->lan = new_network();
-    there = netlink_open(NULL);
-    scene->host = new_network();
-    scene->nl = netlink_open(NULL);
-    assert_non_null(scene->nl);
-    veth.netns = scene->lan;
-    assert_int_equal(link_add_veth(scene->nl, &veth, mac, mac, NULL), 0);
-    assert_int_equal(link_set_mac(scene->nl, UPLINK, "02:00:00:00:00:22", NULL), 0);
-    assert_int_equal(link_set_forwarding(scene->nl, UPLINK, 0, NULL), 0);
-    assert_int_equal(link_up(there, "eth0", NULL), 0);
-    assert_int_equal(address_add(there, "eth0", DUT, 24, NULL), 0);
-    assert_int_equal(address_add(there, "eth0", TAKEN, 24, NULL), 0);
-    assert_int_equal(link_up(scene->nl, UPLINK, NULL), 0);
-    assert_int_equal(link_await_up(scene->nl, UPLINK, WAIT_MS, NULL), 0);
-    assert_int_equal(link_await_up(there, "eth0", WAIT_MS, NULL), 0);
-    assert_int_equal(address_add(scene->nl, UPLINK, "10.22.22.2", 24, NULL), 0);
-    assert_int_equal(route_add(scene->nl, &route, NULL), 0);
-    netlink_close(there);
-}
-
-static const struct start on_host = {.capabilities = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW),
-                                     .type = SOCK_SEQPACKET};
-
-static int set_up(void **state)
-{
-    struct scene *scene = memory_new(sizeof *scene);
-
-    *state = scene;
-    make_lan(scene);
-    scene->pod = new_pod();
-    scene->other = new_pod();
-    start(&scene->router, &on_host);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct scene *scene = *state;
-
-    stop(&scene->router);
-    kill_child(&scene->pod);
-    kill_child(&scene->other);
-    netlink_close(scene->nl);
-    close(scene->host);
-    close(scene->lan);
-    free(scene);
-    return 0;
-}
-
-static void open_dut(struct scene *scene)
+static void open_dut(struct outside_scene *scene)
 {
     greet(&scene->router);
     if (open_outside(&scene->router, DUT, 24) < 0)
         fail_msg("%s", error_text(scene->router.error));
 }
 
-/* Of a request that was refused just now. */
-#define assert_refused(router, number, words)                                                                \
-    do {                                                                                                     \
-        if (!strstr((router)->error->text, words))                                                           \
-            fail_msg("\"%s\" is not in: %s", words, (router)->error->text);                                  \
-        assert_int_equal((router)->error->sys, number);                                                      \
-    } while (0)
-
-/* ---- what the host's network looks like ---- */
-
-/* What `ip` prints: its arguments are words of letters and digits. */
-static char *ip(const char *command)
-{
-    cleanup_free char *words = text_copy(command);
-    char *arguments[8] = {(char *)"ip", (char *)"-4"};
-    char *text = memory_new(65536);
-    struct child child = {.pidfd = -1};
-    size_t length = 0;
-    ssize_t got;
-    int ends[2], end;
-
-    for (char *next = words, **place = arguments + 2; (*place = strsep(&next, " ")); place++)
-        ;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    child.pid = process_fork(0, &child.pidfd, NULL);
-    if (child.pid == 0) {
-        (void)dup2(ends[1], STDOUT_FILENO);
-        execvp("ip", arguments);
-        _exit(127);
-    }
-    close(ends[1]);
-    while ((got = read(ends[0], text + length, 65535 - length)) > 0)
-        length += (size_t)got;
-    close(ends[0]);
-    end = end_of(&child);
-    assert_true(end == 0 || end == 2); /* a table that is not there, of which there is nothing to print */
-    return text;
-}
-
-static size_t count(const char *command, const char *words)
-{
-    cleanup_free char *text = ip(command);
-    size_t found = 0;
-
-    for (const char *at = text; (at = strstr(at, words)); at += strlen(words))
-        found++;
-    return found;
-}
-
-/* By the device's alias. */
-static void assert_counted(const char *device, unsigned addresses)
-{
-    cleanup_free char *command = text_format("link show dev %s", device);
-    cleanup_free char *alias = text_format("alias sippod %u %u\n", getuid(), addresses);
-
-    assert_int_equal(count(command, alias), 1);
-}
-
 /* ---- tests ---- */
 
 static void test_open(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     cleanup_free char *before = interface_forwarding(UPLINK), *during = NULL, *after = NULL;
 
@@ -201,14 +64,14 @@ static void test_open(void **state)
 
 static void test_what_cannot_be_opened(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     static const struct {
         const char *dut;
         unsigned prefix;
         const char *words;
     } wrong[] = {
         {"127.0.0.1", 24, "loopback"},    {"0.0.0.0", 24, "single host"},
-        {"224.0.0.1", 24, "single host"}, {"2001:db8::1", 0, "IPv6"},
+        {"224.0.0.1", 24, "single host"}, {"fd77::1", 0, "no route"},
         {"10.22.22.255", 24, "no route"}, {"255.255.255.255", 24, "single host"},
         {DUT, 31, "no addresses"},        {DUT, 32, "no addresses"},
     };
@@ -228,7 +91,7 @@ static void test_what_cannot_be_opened(void **state)
 
 static void test_allow(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
 
     open_dut(scene);
@@ -251,7 +114,7 @@ static void test_allow(void **state)
 
 static void test_addresses(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     static const struct {
         const char *address;
@@ -277,37 +140,37 @@ static void test_addresses(void **state)
     assert_counted("sipp-abcdef", 0);
     assert_int_equal(claim(router, "abcdef", FREE, false), 0);
     assert_counted("sipp-abcdef", 1);
-    assert_int_equal(count("neigh show nud permanent", FREE), 1);
+    assert_int_equal(count(AF_INET, "neigh show nud permanent", FREE), 1);
     assert_int_equal(claim(router, "abcdef", FREE, false), -1);
     assert_refused(router, EEXIST, FREE);
-    assert_int_equal(count("route", FREE), 1);
-    assert_int_equal(count("route", TAKEN), 0);
+    assert_int_equal(count(AF_INET, "route", FREE), 1);
+    assert_int_equal(count(AF_INET, "route", TAKEN), 0);
     assert_int_equal(give_up(router, "abcdef", TAKEN), -1);
     assert_int_equal(give_up(router, "abcdef", "a16:164d::"), -1); /* the same first bytes as FREE */
     assert_int_equal(give_up(router, "abcdef", FREE), 0);
     assert_int_equal(give_up(router, "abcdef", FREE), -1);
-    assert_int_equal(count("route", FREE), 0);
-    assert_int_equal(count("neigh show nud permanent", FREE), 0);
+    assert_int_equal(count(AF_INET, "route", FREE), 0);
+    assert_int_equal(count(AF_INET, "neigh show nud permanent", FREE), 0);
     assert_counted("sipp-abcdef", 0);
 }
 
 /* Rules would outlive the router, and are looked at for every packet of the host. */
 static void test_shared(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
 
     open_dut(scene);
     assert_int_equal(add_pod(&scene->router, "abcdef", &scene->pod), 0);
     assert_int_equal(claim(&scene->router, "abcdef", FREE, true), -1);
     assert_refused(&scene->router, 0, "shared");
-    assert_int_equal(count("rule", "198"), 0);
+    assert_int_equal(count(AF_INET, "rule", "198"), 0);
 }
 
 /* Whose link has gone, without a word, has no address any more; who gets it keeps it when the first is
  * removed at last. */
 static void test_pod_that_is_gone(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
 
     open_dut(scene);
@@ -324,7 +187,7 @@ static void test_pod_that_is_gone(void **state)
 /* The name of a link that has gone may be another's by now. */
 static void test_link_of_another(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     cleanup_fd int network = open_namespace(&scene->other, "net");
     const struct link_veth veth = {
@@ -341,7 +204,7 @@ static void test_link_of_another(void **state)
     assert_int_equal(await_pod(router, "abcdef"), -1);
     assert_refused(router, ENODEV, "its link has gone");
     assert_int_equal(remove_pod(router, "abcdef"), 0);
-    assert_int_equal(count("link show dev sipp-abcdef", "sippod 77 5"), 1);
+    assert_int_equal(count(AF_INET, "link show dev sipp-abcdef", "sippod 77 5"), 1);
 }
 
 /* ---- requests, as no sippod sends them ---- */
@@ -379,7 +242,7 @@ static struct router_request about(uint32_t type, uint32_t serial, const char *r
     return request;
 }
 
-static void open_by_hand(struct scene *scene)
+static void open_by_hand(struct outside_scene *scene)
 {
     cleanup_fd int network = open_namespace(&scene->pod, "net");
     struct router_request open = about(ROUTER_OPEN, 2, "abcdef", DUT);
@@ -399,7 +262,7 @@ static void open_by_hand(struct scene *scene)
 /* The answer to a request comes last if others were asked meanwhile; each gets one, whatever its number. */
 static void test_serial_number_zero(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     struct router_reply reply;
 
@@ -416,7 +279,7 @@ static void test_serial_number_zero(void **state)
 
 static void test_while_others_are_asked(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     struct router_reply reply;
 
@@ -440,33 +303,33 @@ static void test_while_others_are_asked(void **state)
     assert_int_equal(reply.serial, 14);
     assert_int_equal(reply.status, 0);
     assert_non_null(strstr(hear(router).text, "no pod abcdef"));
-    assert_int_equal(count("route", "proto 198"), 0);
+    assert_int_equal(count(AF_INET, "route", "proto 198"), 0);
 }
 
 /* Whoever has the address is not cut off from this host by the question. */
 static void test_nothing_is_routed_before(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     size_t routed;
     char byte;
 
     open_by_hand(scene);
     say(router, about(ROUTER_ADDRESS_ADD, 10, "abcdef", FREE), -1);
-    while (!count("route show table 198", FREE))
+    while (!count(AF_INET, "route show table 198", FREE))
         ;
-    routed = count("route", FREE);
+    routed = count(AF_INET, "route", FREE);
     /* Else it was over too soon to say anything. */
     if (recv(router->socket, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0)
         assert_int_equal(routed, 0);
     assert_int_equal(hear(router).status, 0);
-    assert_int_equal(count("route", FREE), 1);
+    assert_int_equal(count(AF_INET, "route", FREE), 1);
 }
 
 /* It hears nonsense, and nobody hears why it ends. */
 static void test_last_words_to_nobody(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
 
     say(&scene->router, about(ROUTER_POD_REMOVE, 1, "abcdef", NULL), -1);
     close_fd(&scene->router.socket);
@@ -477,7 +340,7 @@ static void test_last_words_to_nobody(void **state)
  */
 static void test_environment(void **state)
 {
-    struct scene *scene = *state;
+    struct outside_scene *scene = *state;
     struct router *router = &scene->router;
     char *environment[] = {(char *)"NLDBG=7", (char *)"NLCB=debug", NULL};
     struct start how = on_host;
@@ -497,7 +360,7 @@ static void test_environment(void **state)
     assert_string_equal(text, "");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, outside_scene_setup, outside_scene_teardown)
 
 int main(void)
 {

@@ -29,7 +29,8 @@ struct fixture {
     struct watch *watch;
     struct router_client *client;
     struct claims *claims;
-    uint32_t base;                                      /* the network */
+    struct network network;
+    uint32_t base;                                      /* of it, IPv4 */
     int (*verdict)(struct fixture *f, uint32_t number); /* an errno value for its n-th address, 0: take it */
     bool *asked;                                        /* by number */
     size_t requests, granted, removed;
@@ -56,11 +57,22 @@ static void answer(struct fixture *f, const struct router_request *request, int 
     assert_int_equal(socket_send(f->router, bytes, sizeof bytes, -1), 0);
 }
 
+/* Whether the number is one of a host is for those of IPv4 to show. */
+static int judge_ipv6(struct fixture *f, const struct router_request *request)
+{
+    assert_true(network_is_address(&request->network));
+    assert_true(network_holds(&f->network, &request->network));
+    f->requests++;
+    return 0;
+}
+
 static int judge(struct fixture *f, const struct router_request *request)
 {
     uint32_t address, number;
     int sys;
 
+    if (request->network.family == AF_INET6)
+        return judge_ipv6(f, request);
     memcpy(&address, request->network.bytes, sizeof address);
     number = ntohl(address) - f->base;
     assert_in_range(number, 1, MANY - 2);
@@ -167,14 +179,13 @@ static void on_done(void *user, const struct strings *addresses, const struct er
 
 static void begin(struct fixture *f, const char *text, int (*verdict)(struct fixture *f, uint32_t number))
 {
-    struct network network;
     int ends[2];
 
-    assert_int_equal(network_parse(text, &network, NULL), 0);
-    memcpy(&f->base, network.bytes, sizeof f->base);
+    assert_int_equal(network_parse(text, &f->network, NULL), 0);
+    memcpy(&f->base, f->network.bytes, sizeof f->base);
     f->base = ntohl(f->base);
     f->verdict = verdict;
-    f->claims = claims_new(&network, NULL);
+    f->claims = claims_new(&f->network, NULL);
     assert_non_null(f->claims);
     assert_int_equal(socket_pair(SOCK_SEQPACKET, ends, NULL), 0);
     f->router = ends[1];
@@ -342,6 +353,34 @@ static void test_smallest(void **state)
     assert_error(f->error, ERROR_FAILED, "has not enough free addresses for 3 UAs: of 2");
 }
 
+/* Of more hosts than can be counted some are drawn, elsewhere each time; of few, each is used once. */
+static void test_ipv6(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, "2001:db8:22::/64", all_free);
+    claim(f, 5);
+    assert_null(f->error);
+    assert_int_equal(f->requests, 5);
+    for (size_t i = 0; i < 5; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(f->addresses.list[i], f->addresses.list[j]);
+    assert_true(strlen(f->addresses.list[0]) > strlen("2001:db8:22::1234:5678"));
+}
+
+static void test_smallest_ipv6(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, "2001:db8:22::4/126", all_free);
+    claim(f, 2);
+    assert_null(f->error);
+    assert_string_not_equal(f->addresses.list[0], f->addresses.list[1]);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(text_equal(f->addresses.list[i], "2001:db8:22::5") ||
+                    text_equal(f->addresses.list[i], "2001:db8:22::6"));
+}
+
 /* Only so many are tried, and it is said. */
 static void test_large(void **state)
 {
@@ -394,9 +433,10 @@ static void test_router_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_free), TEST(test_one_after_the_other), TEST(test_some_in_use), TEST(test_surplus),
-        TEST(test_full),     TEST(test_full_of_machines),    TEST(test_smallest),    TEST(test_large),
-        TEST(test_quota),    TEST(test_cancelled),           TEST(test_router_gone),
+        TEST(test_all_free),    TEST(test_one_after_the_other), TEST(test_some_in_use), TEST(test_surplus),
+        TEST(test_full),        TEST(test_full_of_machines),    TEST(test_smallest),    TEST(test_large),
+        TEST(test_ipv6),        TEST(test_smallest_ipv6),       TEST(test_quota),       TEST(test_cancelled),
+        TEST(test_router_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
