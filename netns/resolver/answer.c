@@ -2,8 +2,10 @@
  * question, copied with its case, and records behind it. The names of records are not written out: they are
  * the question's, or what a CNAME before them points to, and a pointer to those is enough.
  *
+ * One zone answers, that which has the name of the question, and a CNAME is followed in it only.
+ *
  * The server has authority over all names. There are no delegations: NS records are data as all others. A
- * CNAME is followed in the zone, and the response code is that of the last name (RFC 6604). Where a name or
+ * CNAME is followed, and the response code is that of the last name (RFC 6604). Where a name or
  * type does not exist, the authority section has the SOA record of the nearest name above, or of the root.
  *
  * What is read is bounded by the query's length at each step, and what is written by the answer's limit: an
@@ -39,6 +41,7 @@ struct query {
     bool edns, edns_do;
     uint16_t edns_size;
     uint8_t edns_version;
+    unsigned zone; /* that answers it, 0: none */
 };
 
 struct writer {
@@ -302,8 +305,10 @@ static uint16_t look_up(const struct zone *zone, const struct query *query, stru
     return LDNS_RCODE_SERVFAIL;
 }
 
-static uint16_t respond(const struct zone *zone, const struct query *query, struct writer *writer)
+static uint16_t respond(const struct zones *zones, struct query *query, struct writer *writer)
 {
+    uint8_t name[ZONE_NAME_MOST];
+
     if (query->flags & OPCODE_MASK)
         return LDNS_RCODE_NOTIMPL;
     if (!query->question)
@@ -313,7 +318,9 @@ static uint16_t respond(const struct zone *zone, const struct query *query, stru
     if ((query->class != LDNS_RR_CLASS_IN && query->class != LDNS_RR_CLASS_ANY) ||
         (query->type >= 128 && query->type != LDNS_RR_TYPE_ANY && query->type < 256))
         return LDNS_RCODE_REFUSED; /* zone transfers, and what is no type of record */
-    return look_up(zone, query, writer);
+    memcpy(name, query->name, query->name_length);
+    zone_fold(name, query->name_length);
+    return look_up(zones_find(zones, name, query->name_length, &query->zone), query, writer);
 }
 
 static size_t limit_of(const struct query *query, bool udp)
@@ -338,7 +345,7 @@ static void write_header(const struct query *query, const struct writer *writer,
     set16(bytes + 10, query->edns ? 1 : 0);
 }
 
-size_t answer(const struct zone *zone, const uint8_t *query_bytes, size_t length, bool udp,
+size_t answer(const struct zones *zones, const uint8_t *query_bytes, size_t length, bool udp,
               uint8_t ret_answer[ANSWER_MOST], struct answer_note *ret_note)
 {
     static const size_t edns_length = 11;
@@ -350,7 +357,7 @@ size_t answer(const struct zone *zone, const uint8_t *query_bytes, size_t length
         return 0;
     writer.most = limit_of(&query, udp) - (query.edns ? edns_length : 0);
     put(&writer, query_bytes + HEADER, query.question);
-    rcode = respond(zone, &query, &writer);
+    rcode = respond(zones, &query, &writer);
     if (writer.full) {
         writer.length = HEADER + query.question;
         writer.answers = writer.authorities = 0;
@@ -362,6 +369,7 @@ size_t answer(const struct zone *zone, const uint8_t *query_bytes, size_t length
         .rcode = rcode,
         .records = writer.answers,
         .truncated = writer.full,
+        .zone = query.zone,
     };
     memcpy(ret_note->name, query.name, query.name_length);
     if (query.edns) {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "netns/resolver/zone.h"
+#include "netns/resolver/zones.h"
 
 #define ANSWER_MOST 65535 /* bytes */
 
@@ -17,11 +17,12 @@ struct answer_note {
     uint16_t rcode;   /* with the bits that are in the OPT record */
     uint16_t records; /* in the answer section */
     bool truncated;
+    unsigned zone; /* that had the answer, 0: none */
 };
 
 const char *answer_rcode_text(uint16_t rcode); /* "NXDOMAIN" */
 
 /* Answers `query`; over UDP with no more than 512 bytes, or what the query's EDNS says. Returns the length of
  * the answer, or 0: it was malformed, and is not answered. Never fails otherwise, and keeps no state. */
-size_t answer(const struct zone *zone, const uint8_t *query, size_t length, bool udp,
+size_t answer(const struct zones *zones, const uint8_t *query, size_t length, bool udp,
               uint8_t ret_answer[ANSWER_MOST], struct answer_note *ret_note);

@@ -43,11 +43,12 @@ struct connection {
 };
 
 struct resolver {
-    const struct zone *zone;
+    const struct zones *zones;
     const struct resolver_callbacks *callbacks;
     void *user;
     struct loop *loop;
     struct listener listeners[4];
+    size_t listener_count;
     struct connection *connections; /* the newest first */
     size_t count;
     struct watch *control;
@@ -57,13 +58,18 @@ static size_t answer_and_tell(struct resolver *resolver, const struct sockaddr_s
                               const uint8_t *query, size_t length, uint8_t *bytes)
 {
     struct answer_note note;
-    size_t result = answer(resolver->zone, query, length, udp, bytes, &note);
+    size_t result = answer(resolver->zones, query, length, udp, bytes, &note);
 
     if (result)
         resolver->callbacks->answered(resolver->user, from, udp, &note);
     else
         resolver->callbacks->dropped(resolver->user);
     return result;
+}
+
+static bool is_allowed(const struct resolver *resolver, const struct sockaddr_storage *from)
+{
+    return !resolver->callbacks->allowed || resolver->callbacks->allowed(resolver->user, from);
 }
 
 /* ---- UDP ---- */
@@ -111,9 +117,11 @@ static void on_datagrams(void *user, uint32_t events)
     received =
         recvmmsg(listener->socket, queries.messages, BURST, 0, NULL); /* or an ICMP says what was lost */
     for (int i = 0; i < received; i++) {
-        size_t length = answer_and_tell(resolver, &queries.from[i], true, queries.bytes[i],
-                                        queries.messages[i].msg_len, answers.bytes[count]);
+        size_t length = 0;
 
+        if (is_allowed(resolver, &queries.from[i]))
+            length = answer_and_tell(resolver, &queries.from[i], true, queries.bytes[i],
+                                     queries.messages[i].msg_len, answers.bytes[count]);
         if (length)
             set_message(&answers, count++, length, &queries.from[i], queries.messages[i].msg_hdr.msg_namelen);
     }
@@ -249,6 +257,11 @@ static void on_accept(void *user, uint32_t events)
     (void)events;
     if (fd < 0)
         return; /* it has gone again */
+    if (!is_allowed(resolver, &from)) {
+        close(fd);
+        resolver->callbacks->pause(resolver->user);
+        return;
+    }
     if (resolver->count == CONNECTIONS_MOST)
         close_oldest(resolver);
     connection = memory_new(sizeof *connection);
@@ -266,62 +279,105 @@ static void on_accept(void *user, uint32_t events)
 
 /* ---- the whole ---- */
 
-static int open_socket(int family, int type, struct error **ret)
+int resolver_bind(const struct sockaddr *address, int type)
 {
-    struct sockaddr_in four = {
-        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 six = {
-        .sin6_family = AF_INET6, .sin6_port = htons(PORT), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&four : (struct sockaddr *)&six;
-    const char *words = family == AF_INET ? RESOLVER_ADDRESS : "[::1]";
-    cleanup_fd int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool six = address->sa_family == AF_INET6;
+    socklen_t length = six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    cleanup_fd int fd = socket(address->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){type == SOCK_STREAM}, sizeof(int)) < 0 ||
-        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int)) < 0) ||
-        bind(fd, address, family == AF_INET ? sizeof four : sizeof six) < 0 ||
-        (type == SOCK_STREAM && listen(fd, CONNECTIONS_MOST) < 0))
-        return error_sys(ret, ERROR_HOST, errno, "the test's DNS cannot listen on %s:%d (%s)", words, PORT,
-                         type == SOCK_DGRAM ? "UDP" : "TCP");
+        (six && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int)) < 0) ||
+        bind(fd, address, length) < 0 || (type == SOCK_STREAM && listen(fd, CONNECTIONS_MOST) < 0))
+        return -1;
     return steal_fd(&fd);
 }
 
-static int open_listener(struct resolver *resolver, struct listener *listener, int family, int type,
-                         struct error **ret)
+static int bind_loopback(int family, int type, struct error **ret)
 {
-    cleanup_error struct error *error = NULL;
+    const struct sockaddr_in four = {
+        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in6 six = {
+        .sin6_family = AF_INET6, .sin6_port = htons(PORT), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    const struct sockaddr *address =
+        family == AF_INET ? (const struct sockaddr *)&four : (const struct sockaddr *)&six;
+    const char *words = family == AF_INET ? RESOLVER_ADDRESS : "[::1]";
+    int fd = resolver_bind(address, type);
 
-    listener->resolver = resolver;
-    listener->udp = type == SOCK_DGRAM;
-    listener->socket = open_socket(family, type, &error);
-    if (listener->socket < 0) {
-        if (family == AF_INET6 && (error->sys == EAFNOSUPPORT || error->sys == EADDRNOTAVAIL))
-            return 0; /* there is no IPv6 */
-        if (ret)
-            *ret = steal_pointer(&error);
-        return -1;
-    }
-    listener->watch = loop_watch(resolver->loop, listener->socket, EPOLLIN,
-                                 listener->udp ? on_datagrams : on_accept, listener, ret);
+    if (fd < 0)
+        return error_sys(ret, ERROR_HOST, errno, "the test's DNS cannot listen on %s:%d (%s)", words, PORT,
+                         type == SOCK_DGRAM ? "UDP" : "TCP");
+    return fd;
+}
+
+/* Takes the socket, on failure too. */
+static int add_listener(struct resolver *resolver, int socket, bool udp, struct error **ret)
+{
+    struct listener *listener = &resolver->listeners[resolver->listener_count++];
+
+    *listener = (struct listener){.resolver = resolver, .socket = socket, .udp = udp};
+    listener->watch =
+        loop_watch(resolver->loop, socket, EPOLLIN, udp ? on_datagrams : on_accept, listener, ret);
     return listener->watch ? 0 : -1;
 }
 
-struct resolver *resolver_open(const struct zone *zone, const struct resolver_callbacks *callbacks,
-                               void *user, struct error **ret)
+static int open_loopback(struct resolver *resolver, int family, int type, struct error **ret)
+{
+    cleanup_error struct error *error = NULL;
+    int socket = bind_loopback(family, type, &error);
+
+    if (socket >= 0)
+        return add_listener(resolver, socket, type == SOCK_DGRAM, ret);
+    if (family == AF_INET6 && (error->sys == EAFNOSUPPORT || error->sys == EADDRNOTAVAIL))
+        return 0; /* there is no IPv6 */
+    if (ret)
+        *ret = steal_pointer(&error);
+    return -1;
+}
+
+static struct resolver *make(const struct zones *zones, const struct resolver_callbacks *callbacks,
+                             void *user, struct error **ret)
 {
     struct resolver *resolver = memory_new(sizeof *resolver);
 
-    *resolver = (struct resolver){.zone = zone, .callbacks = callbacks, .user = user};
-    for (size_t i = 0; i < 4; i++)
-        resolver->listeners[i].socket = -1;
+    *resolver = (struct resolver){.zones = zones, .callbacks = callbacks, .user = user};
     resolver->loop = loop_new(ret);
-    if (!resolver->loop || open_listener(resolver, &resolver->listeners[0], AF_INET, SOCK_DGRAM, ret) < 0 ||
-        open_listener(resolver, &resolver->listeners[1], AF_INET, SOCK_STREAM, ret) < 0 ||
-        open_listener(resolver, &resolver->listeners[2], AF_INET6, SOCK_DGRAM, ret) < 0 ||
-        open_listener(resolver, &resolver->listeners[3], AF_INET6, SOCK_STREAM, ret) < 0) {
-        resolver_close(resolver);
+    if (resolver->loop)
+        return resolver;
+    free(resolver);
+    return NULL;
+}
+
+struct resolver *resolver_open(const struct zones *zones, const struct resolver_callbacks *callbacks,
+                               void *user, struct error **ret)
+{
+    struct resolver *resolver = make(zones, callbacks, user, ret);
+
+    if (resolver && open_loopback(resolver, AF_INET, SOCK_DGRAM, ret) == 0 &&
+        open_loopback(resolver, AF_INET, SOCK_STREAM, ret) == 0 &&
+        open_loopback(resolver, AF_INET6, SOCK_DGRAM, ret) == 0 &&
+        open_loopback(resolver, AF_INET6, SOCK_STREAM, ret) == 0)
+        return resolver;
+    resolver_close(resolver);
+    return NULL;
+}
+
+struct resolver *resolver_open_on(const int sockets[2], const struct zones *zones,
+                                  const struct resolver_callbacks *callbacks, void *user, struct error **ret)
+{
+    struct resolver *resolver = make(zones, callbacks, user, ret);
+    int first, second;
+
+    if (!resolver) {
+        close(sockets[0]);
+        close(sockets[1]);
         return NULL;
     }
-    return resolver;
+    first = add_listener(resolver, sockets[0], true, ret);
+    second = add_listener(resolver, sockets[1], false, first < 0 ? NULL : ret);
+    if (first == 0 && second == 0)
+        return resolver;
+    resolver_close(resolver);
+    return NULL;
 }
 
 static void on_control(void *user, uint32_t events)
@@ -352,7 +408,7 @@ void resolver_close(struct resolver *resolver)
         next = connection->next;
         free_connection(connection);
     }
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < resolver->listener_count; i++) {
         watch_stop(&resolver->listeners[i].watch);
         close_fd(&resolver->listeners[i].socket);
     }

@@ -184,6 +184,31 @@ const struct zone_name *zone_find(const struct zone *zone, const uint8_t *name, 
     return look_up(zone, wildcard, length + 2);
 }
 
+struct overlap {
+    const struct zone *other;
+    const struct zone_name *found;
+};
+
+static void find_overlap(const void *node, VISIT visit, void *user)
+{
+    const struct zone_name *entry = *(const struct zone_name *const *)node, *there;
+    struct overlap *overlap = user;
+
+    if ((visit != postorder && visit != leaf) || !entry->count || overlap->found)
+        return;
+    there = zone_find(overlap->other, entry->name, entry->length);
+    if (there && there->count)
+        overlap->found = entry;
+}
+
+const struct zone_name *zone_overlap(const struct zone *zone, const struct zone *other)
+{
+    struct overlap overlap = {.other = other};
+
+    twalk_r(zone->names, find_overlap, &overlap);
+    return overlap.found;
+}
+
 static const struct zone_record *soa_of(const struct zone_name *name)
 {
     for (size_t i = 0; name && i < name->count; i++)

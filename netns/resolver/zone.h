@@ -37,6 +37,9 @@ void zone_add(struct zone *zone, const uint8_t *name, size_t length, const struc
 /* The name, or the wildcard that stands for it (RFC 4592); NULL: it does not exist. */
 const struct zone_name *zone_find(const struct zone *zone, const uint8_t *name, size_t length);
 
+/* A name of `zone` that both have records for, `other` perhaps by a wildcard; NULL: there is none. */
+const struct zone_name *zone_overlap(const struct zone *zone, const struct zone *other);
+
 /* The SOA record of the nearest name above (or at) `name` that has one, and whose it is; NULL: there is none.
  */
 const struct zone_record *zone_authority(const struct zone *zone, const uint8_t *name, size_t length,

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "src/base/memory.h"
 #include "src/base/text.h"
@@ -50,6 +51,13 @@ struct network network_of(int family, const uint8_t *bytes)
 
     memcpy(network.bytes, bytes, network.prefix / 8);
     return network;
+}
+
+struct network network_of_socket(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6)
+        return network_of(AF_INET6, ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr);
+    return network_of(AF_INET, (const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr);
 }
 
 bool network_is_address(const struct network *network)

@@ -23,6 +23,9 @@ int network_parse(const char *text, struct network *ret_network, struct error **
 /* That of the address alone; of `bytes`, the 4 or 16 that its family has are taken. */
 struct network network_of(int family, const uint8_t *bytes);
 
+struct sockaddr_storage;
+struct network network_of_socket(const struct sockaddr_storage *address); /* AF_INET or AF_INET6 */
+
 /* Whether it is that of one address. */
 bool network_is_address(const struct network *network);
 

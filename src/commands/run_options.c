@@ -127,9 +127,21 @@ static int check_dut(const struct run_options *run, struct error **ret)
     return 0;
 }
 
+/* A group is run when all of it is READY: who waits there for another one would wait for ever. */
+static int check_dns(const struct run_options *run, struct error **ret)
+{
+    if (run->dns_listen && !run->dut)
+        return error_set(ret, ERROR_INPUT, "--dns-listen %s: it goes with --dut", run->dns_listen);
+    if (run->dns_wait && !run->dns_listen)
+        return error_set(ret, ERROR_INPUT, "--dns-wait: it goes with --dns-listen");
+    if (run->dns_wait && run->group)
+        return error_set(ret, ERROR_INPUT, "--dns-wait: it goes with --jobs, not with --group");
+    return 0;
+}
+
 static int check(const struct run_options *run, struct error **ret)
 {
-    if (check_dut(run, ret) < 0)
+    if (check_dut(run, ret) < 0 || check_dns(run, ret) < 0)
         return -1;
     if (run->info_file && access(run->info_file, R_OK) < 0)
         return error_set(ret, ERROR_INPUT, "--sipp-info-file %s: it cannot be read", run->info_file);
@@ -275,7 +287,7 @@ void run_options_free(struct run_options *run)
     char **const texts[] = {&run->templates,      &run->global,    &run->results,           &run->sipp,
                             &run->junit,          &run->log_file,  &run->log.format,        &run->keywords,
                             &run->transport,      &run->info_file, &run->default_behaviors, &run->dut,
-                            &run->ca_certificate, &run->ca_key,    &run->tls_version};
+                            &run->ca_certificate, &run->ca_key,    &run->tls_version,       &run->dns_listen};
     struct strings *const lists[] = {&run->paths,    &run->only,           &run->exclude,
                                      &run->tags,     &run->sets,           &run->script_capabilities,
                                      &run->writable, &run->sipp_arguments, &run->allow};

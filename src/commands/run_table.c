@@ -5,6 +5,7 @@
 
 #include "src/base/memory.h"
 #include "src/base/words.h"
+#include "src/run/dns_address.h"
 #include "src/run/run.h"
 #include "src/run/script_capabilities.h"
 
@@ -87,6 +88,14 @@ static int set_tls_version(void *options, const char *value, struct error **ret)
     if (strcmp(value, "1.0") != 0 && strcmp(value, "1.1") != 0 && strcmp(value, "1.2") != 0)
         return error_set(ret, ERROR_INPUT, "it can be 1.0, 1.1 or 1.2");
     return 0;
+}
+
+static int set_dns_listen(void *options, const char *value, struct error **ret)
+{
+    struct sockaddr_storage address;
+
+    (void)options;
+    return dns_address_parse(value, &address, ret);
 }
 
 static int set_seed(void *options, const char *value, struct error **ret)
@@ -317,6 +326,17 @@ const struct option_row run_table_rows[] = {
      .argument = "PREFIX",
      AT(allow),
      .help = "a network that tests reach beside it; may be repeated"},
+    {.kind = OPTION_TEXT,
+     .name = "dns-listen",
+     .argument = "ADDRESS[:PORT]",
+     AT(dns_listen),
+     .set = set_dns_listen,
+     .help = "serve it the names of all running tests there, on this\nhost (default: port 53)"},
+    {.kind = OPTION_FLAG,
+     .name = "dns-wait",
+     AT(dns_wait),
+     .of_many = true,
+     .help = "a test waits for those that have one of its names"},
     {.kind = OPTION_COUNT,
      .name = "dut-port",
      .argument = "N",

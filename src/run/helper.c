@@ -109,7 +109,7 @@ static int work(const struct helper_config *config)
 
     if (process_die_with_parent(HELPER_CONTROL, &error) < 0)
         return 1;
-    if (namespaces_join(USER_FD, NETWORK_FD, &error) == 0) {
+    if (config->stays || namespaces_join(USER_FD, NETWORK_FD, &error) == 0) {
         close(USER_FD);
         close(NETWORK_FD);
         if (!wait_for_open(&opening))
@@ -131,8 +131,10 @@ static int work(const struct helper_config *config)
  * descriptors that it needs and nothing else of sippod's. */
 static void child(const struct helper_config *config, int control)
 {
+    int filter = config->host->helper_filter; /* where there are no namespaces, it stands in their places */
     int fds[HELPER_FIRST - HELPER_CONTROL + HELPER_FDS_MOST] = {
-        control, config->user_namespace, config->network_namespace, config->host->helper_filter};
+        control, config->stays ? filter : config->user_namespace,
+        config->stays ? filter : config->network_namespace, filter};
 
     (void)setsid(); /* the terminal's signals are for sippod */
     process_reset_signals();

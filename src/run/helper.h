@@ -1,8 +1,9 @@
-/* A helper of a pod: a fork of sippod without exec that joins the pod's network namespace, does one thing
- * there and tells sippod about it. It belongs to sippod's process tree, not to the pod's: a test can neither
- * see nor kill it. */
+/* A helper: a fork of sippod without exec that joins a pod's network namespace, does one thing there and
+ * tells sippod about it. It belongs to sippod's process tree, not to the pod's: a test can neither see nor
+ * kill it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "src/base/text.h"
@@ -20,8 +21,9 @@ struct helper_config {
     struct host *host;
     const char *name;                      /* of the process, at most 15 bytes */
     const char *title;                     /* for errors: "the sniffer" */
-    int user_namespace, network_namespace; /* the pod's */
-    const int *fds;                        /* handed on */
+    int user_namespace, network_namespace; /* the pod's, */
+    bool stays;     /* or none: it works for all pods, in the network that sippod is in */
+    const int *fds; /* handed on */
     size_t fd_count;
     /* In the helper, when the pod's interfaces are up: opens what it works on, calls helper_running() and
      * works until HELPER_CONTROL is readable. `opening` is what helper_open() gave. -1 on failure. */

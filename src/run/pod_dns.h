@@ -1,20 +1,15 @@
-/* The DNS of a pod: the resolver helper, which answers with the names of the test's dns.txt, and what it was
- * asked. */
+/* The DNS of a pod: the resolver helper, which answers with the names of the test's dns.txt. */
 #pragma once
 
-#include "netns/resolver/zone.h"
-#include "src/base/log.h"
-#include "src/report/results.h"
-#include "src/run/helper.h"
+#include "src/run/questions.h"
 
 struct pod_dns;
 
 struct pod_dns_config {
     struct host *host;
     int user_namespace, network_namespace;
-    const struct zone *zone; /* used during pod_dns_start() only */
-    struct log *log;         /* of the questions; outlives it */
-    struct test_result *result;
+    const struct zone *zone;     /* used during pod_dns_start() only */
+    struct questions *questions; /* stay the caller's */
 };
 
 /* To be ended with pod_dns_stop(), unless it is NULL. running(user, error) is called once, after
@@ -24,5 +19,5 @@ struct pod_dns *pod_dns_start(const struct pod_dns_config *config,
                               struct error **ret);
 void pod_dns_open(struct pod_dns *dns); /* the pod's interfaces are up */
 
-/* Puts what was asked into the result, then done(user, error). It is freed. */
+/* done(user, error) when the last question has been told. It is freed. */
 void pod_dns_stop(struct pod_dns *dns, void (*done)(void *user, const struct error *error), void *user);

@@ -57,7 +57,8 @@ static void on_signal(void *user, int signal)
         hurry(run);
 }
 
-static void on_router_lost(void *user, const struct error *why)
+/* Of those that all tests need. */
+static void on_lost(void *user, const struct error *why)
 {
     struct run *run = user;
 
@@ -265,11 +266,34 @@ static int open_host(struct run *run, struct error **ret)
     const struct host_config config = {
         .loop = run->loop,
         .outside = options->dut ? &outside : NULL,
-        .lost = on_router_lost,
+        .lost = on_lost,
         .user = run,
     };
 
     return host_open(&run->host, &config, ret);
+}
+
+/* From before the first test is started to after the last has ended. */
+static int start_dns(struct run *run, struct error **ret)
+{
+    const struct run_options *options = run->options;
+    const struct dns_server_config config = {
+        .host = &run->host,
+        .address = options->dns_listen,
+        .sockets = run->dns_sockets,
+        .dut = options->dut,
+        .allow = &options->allow,
+        .wait = options->dns_wait,
+        .log = run->log,
+        .lost = on_lost,
+        .user = run,
+    };
+
+    if (run->dns_sockets[0] < 0)
+        return 0;
+    run->dns = dns_server_start(&config, ret);
+    run->context.dns = run->dns;
+    return run->dns ? 0 : -1;
 }
 
 static int open_run(struct run *run, char **ret_sipp, struct error **ret)
@@ -305,7 +329,8 @@ static int run_tests(struct run *run, struct error **ret)
         return -1;
     }
     open_renderer(run);
-    result = run_passes(run, ret);
+    result = start_dns(run, ret) < 0 ? -1 : run_passes(run, ret);
+    dns_server_stop(run->dns);
     run_setup_undo(run);
     if (result == 0)
         results_folder_finish(&run->folder);
@@ -316,6 +341,8 @@ static int run_tests(struct run *run, struct error **ret)
 
 static void run_free(struct run *run)
 {
+    close_fd(&run->dns_sockets[0]);
+    close_fd(&run->dns_sockets[1]);
     run_setup_undo(run);     /* it may have come no further */
     if (!run->results.count) /* nothing was run: there is nothing to note */
         results_folder_finish(&run->folder);
@@ -337,7 +364,10 @@ static void run_free(struct run *run)
 
 int run_suite(const struct run_options *options)
 {
-    struct run run = {.options = options, .folder = {.fd = -1, .journal = -1}, .shared = {.fd = -1}};
+    struct run run = {.options = options,
+                      .folder = {.fd = -1, .journal = -1},
+                      .shared = {.fd = -1},
+                      .dns_sockets = {-1, -1}};
     cleanup_error struct error *error = NULL;
     int code = ERROR_INPUT;
 

@@ -39,6 +39,8 @@ struct run_options {
     unsigned calls, recv_timeout_ms, concurrent;
     unsigned network_mask;
     char *dut, *ca_certificate, *ca_key, *tls_version;
+    char *dns_listen;     /* where names of all tests are served, NULL: nowhere */
+    bool dns_wait;        /* tests wait for names that another one has */
     bool pause_on_fail;   /* standard input and output are a terminal */
     bool shell;           /* the only test is not run: its user gets a shell in it */
     bool as_sipplauncher; /* names and places of files are Sipplauncher's */

@@ -11,6 +11,7 @@
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
+#include "src/run/dns_address.h"
 #include "src/run/limits.h"
 
 /* Written beside the rest; found out at the start rather than after an hour that it cannot be. */
@@ -141,6 +142,14 @@ static int open_log(struct run *run, struct error **ret)
     return 0;
 }
 
+/* As long as sippod has the right to ports below 1024, if it ever had. */
+static int open_dns_sockets(struct run *run, struct error **ret)
+{
+    if (!run->options->dns_listen || run->options->dry_run)
+        return 0;
+    return dns_address_bind(run->options->dns_listen, run->dns_sockets, ret);
+}
+
 /* Where no other DUT is named, GLOBAL's pod is where it is, for all tests. */
 static void plan_global(struct run *run)
 {
@@ -227,7 +236,8 @@ int run_setup(struct run *run, char **ret_sipp, struct error **ret)
         return -1;
     plan_sipp(run, *ret_sipp, descriptors.rlim_cur);
     plan_mounts(run);
-    if (plan_named_mounts(run, ret) < 0 || run_setup_tls(run, ret) < 0 || open_log(run, ret) < 0)
+    if (plan_named_mounts(run, ret) < 0 || run_setup_tls(run, ret) < 0 || open_log(run, ret) < 0 ||
+        open_dns_sockets(run, ret) < 0)
         return -1;
     if (run->options->pause_on_fail)
         run->pauses = pauses_new();

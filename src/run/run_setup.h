@@ -1,6 +1,7 @@
 /* Inside of a run, shared by run.c (the tests and their end) and run_setup.c (what comes before) only. */
 #pragma once
 
+#include "src/run/dns_server.h"
 #include "src/run/environment.h"
 #include "src/run/global.h"
 #include "src/run/groups.h"
@@ -25,7 +26,7 @@ struct run {
     struct signals *signals;
     struct environment environment;
     int signal;         /* that ended the run, 0: none */
-    struct error *lost; /* the router ended: no more tests can be run */
+    struct error *lost; /* the router or the resolver ended: no more tests can be run */
     struct keywords_replacements replacements;
     struct turns turns;
     struct addresses addresses;
@@ -37,6 +38,8 @@ struct run {
     int visit_code;              /* what came of it, as an exit code */
     struct authority *authority; /* of the UAs' certificates, NULL: no test talks TLS */
     char *keylog;                /* the library that SIPp logs session keys with, NULL: it does not */
+    int dns_sockets[2];          /* for it, -1: none */
+    struct dns_server *dns;      /* NULL: names are served in pods only */
     struct log *log;             /* of the whole run, NULL: none */
     int64_t started_ns;
 };

@@ -8,6 +8,7 @@
  *   pod              end PID 1, wait for it
  *   capture          drain, close the file
  *   DNS              stop
+ *   names            no more served to those outside
  *   DUT              SIGTERM, SIGKILL
  *   before.sh        after.sh
  */
@@ -87,6 +88,7 @@ static void end(struct test_run *run)
     third_party_free(&run->third_party);
     environment_free(&run->sipp_environment);
     zone_free(run->zone);
+    free(run->zone_text);
     if (run->addresses.count) /* the router has been told before that the pod is gone */
         addresses_give_back(run->context->addresses, &run->addresses);
     free(run->why);
@@ -411,8 +413,13 @@ static void start_clock(struct test_run *run, int64_t left_ns)
     run->timer = loop_after(run->context->host->loop, left_ns / 1000000 + 1, on_timeout, run);
 }
 
-/* To wait for others is no fault of the test. */
-static void stop_clock(struct test_run *run)
+void test_clock_on(struct test_run *run)
+{
+    if (!run->timer)
+        start_clock(run, run->deadline_ns);
+}
+
+void test_clock_off(struct test_run *run)
 {
     if (run->timer)
         run->deadline_ns -= loop_now_ns();
@@ -425,7 +432,7 @@ void test_ready(struct test_run *run)
     enter(run, STATE_READY, -1, -1, NULL);
     if (run->callbacks->ready) {
         run->held = true;
-        stop_clock(run);
+        test_clock_off(run);
         run->callbacks->ready(run->user);
     } else {
         go(run);
@@ -439,7 +446,7 @@ void test_run_go(struct test_run *run)
         return;
     }
     run->held = false;
-    start_clock(run, run->deadline_ns);
+    test_clock_on(run);
     go(run);
 }
 

@@ -29,6 +29,7 @@ struct test_context {
     const char *keylog;          /* preloaded into a SIPp that does, NULL: nothing is */
     const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
     const struct strings *allow;      /* networks that tests reach beside it; NULL: it is not outside */
+    struct dns_server *dns;           /* for those outside, NULL: there is none */
     struct environment_message *envs; /* of scripts and SIPp */
     size_t env_count;
     const struct strings *script_capabilities;  /* of scripts and DUT, in the pod only; NULL: none */

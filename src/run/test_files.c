@@ -171,6 +171,7 @@ static int read_zone(struct test_run *run, struct error **ret)
     if (strlen(text) != length)
         return error_set(ret, ERROR_INPUT, ZONE_FILE ": not a text file (it has a NUL byte)");
     run->zone = zone_parse(text, ret);
+    run->zone_text = steal_pointer(&text);
     return run->zone ? 0 : -1;
 }
 

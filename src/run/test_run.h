@@ -1,10 +1,11 @@
 /* Inside of a test's run, shared by test.c (states, the way through them) and test_files.c,
- * test_tls.c, test_pod.c and test_scripts.c (what is prepared, and its undo), test_expectations.c (what is
- * expected of packets) and test_shell.c only. */
+ * test_tls.c, test_pod.c, test_dns.c and test_scripts.c (what is prepared, and its undo), test_expectations.c
+ * (what is expected of packets) and test_shell.c only. */
 #pragma once
 
 #include "src/base/log.h"
 #include "src/base/rollback.h"
+#include "src/run/dns_server.h"
 #include "src/run/dut.h"
 #include "src/run/environment.h"
 #include "src/run/parts.h"
@@ -32,11 +33,14 @@ struct test_run {
     struct third_party third_party;      /* from 3pcc.txt */
     struct environment sipp_environment; /* where it is not that of scripts: under TLS */
     struct zone *zone;                   /* from dns.txt, NULL: there is none */
+    char *zone_text;                     /* which is this */
     struct log *log, *launch_log;
     struct rendering *rendering; /* goes on */
     struct pod *pod;
     struct pod_capture *capture;
     struct pod_dns *dns;
+    struct dns_names *names;     /* served for those outside */
+    struct questions *questions; /* to either */
     struct dut *dut;
     struct script *script; /* running */
     struct parts *parts;   /* running */
@@ -74,6 +78,10 @@ const char *test_dut(const struct test_run *run);         /* whom UACs call; NUL
 void test_start_parts(struct test_run *run);              /* SIPp */
 void test_judged(struct test_run *run); /* nothing has to be waited for any more: SUCCESS or FAIL */
 
+/* Its time limit does not count while it waits for others. */
+void test_clock_off(struct test_run *run);
+void test_clock_on(struct test_run *run);
+
 /* The steps, in this order; each pushes its undo. The pod is made while files are rendered; from there on
  * each step goes on by itself to the next, and the last ends in one of the two above. */
 int test_prepare_folder(struct test_run *run, struct error **ret); /* test_files.c */
@@ -83,7 +91,7 @@ int test_prepare_tls(struct test_run *run, struct error **ret); /* test_tls.c */
 bool test_has_file(const struct test_run *run, const char *name);
 int test_prepare_pod(struct test_run *run, struct error **ret); /* test_pod.c */
 void test_open_capture(struct test_run *run);
-void test_prepare_dns(struct test_run *run);
+void test_prepare_dns(struct test_run *run); /* test_dns.c */
 void test_prepare_dut(struct test_run *run); /* test_scripts.c */
 void test_prepare_scripts(struct test_run *run);
 

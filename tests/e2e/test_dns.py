@@ -1,5 +1,6 @@
 #!/usr/bin/env -S python3 -B
 """dns.txt: the DNS server of each test, as its scripts and SIPp see it."""
+import dns_client
 import harness
 import suites
 from harness import for_each_user
@@ -16,39 +17,13 @@ www.example.com AAAA 2001:db8::1
 REVERSE = "1." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"  # of 2001:db8::1
 NAMES += f"{REVERSE} PTR www.example.com\n"
 
-# A client that prints what it was answered: TYPE NAME, how, response code, number of answers, flags.
-CLIENT = r"""
-import socket, struct, sys
-TYPES = {"A": 1, "AAAA": 28, "SRV": 33, "TXT": 16, "PTR": 12}
-def ask(kind, name, how="udp", address="127.0.0.1", edns=0):
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    query = struct.pack(">6H", 7, 0x100, 1, 0, 0, bool(edns)) + labels + struct.pack(">B2H", 0, TYPES[kind], 1)
-    if edns:
-        query += struct.pack(">B2HIH", 0, 41, edns, 0, 0)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM if how == "udp" else socket.SOCK_STREAM) as client:
-        client.settimeout(5)
-        client.connect((address, 53))
-        if how == "udp":
-            client.send(query)
-            answer = client.recv(65535)
-        else:
-            client.sendall(struct.pack(">H", len(query)) + query)
-            stream = client.makefile("rb")
-            answer = stream.read(struct.unpack(">H", stream.read(2))[0])
-    flags, _, count = struct.unpack(">3H", answer[2:8])
-    print(kind, name, how, "rcode", flags & 15, "answers", count, "tc" if flags & 0x200 else "whole",
-          "same" if labels in answer else "changed", flush=True)
-"""
-
-
 def need_ipv6():
     if not harness.os.path.exists("/proc/net/if_inet6"):
         harness.skip("there is no IPv6 here")
 
 
 def client(*asks):
-    return "cat >client.py <<'END'\n" + CLIENT + "\n".join(asks) + "\nEND\npython3 client.py\n"
+    return "cat >client.py <<'END'\n" + dns_client.source() + "\n".join(asks) + "\nEND\npython3 client.py\n"
 
 
 @for_each_user

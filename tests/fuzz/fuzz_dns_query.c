@@ -13,14 +13,17 @@ static const char names[] = "www.example.com A 192.0.2.1\nexample.com SOA ns hos
 
 static void check(const uint8_t *data, size_t size, bool udp)
 {
-    static struct zone *zone;
+    static struct zones *zones;
     static uint8_t bytes[ANSWER_MOST];
     struct answer_note note;
     size_t length;
 
-    if (!zone)
-        zone = zone_parse(names, NULL);
-    length = answer(zone, data, size, udp, bytes, &note);
+    if (!zones) {
+        zones = zones_new();
+        zones_add(zones, 1, zone_parse(names, NULL));
+        zones_add(zones, 2, zone_parse("www.example.net A 192.0.2.2\n*.net CNAME www.example.com\n", NULL));
+    }
+    length = answer(zones, data, size, udp, bytes, &note);
     if (length == 0)
         return;
     if (length < 12 || size < 12 || length > (udp ? 4096 : ANSWER_MOST) || memcmp(bytes, data, 2) != 0 ||

@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t bytes[ANSWER_MOST];
     struct error *error = NULL;
     struct answer_note note;
+    struct zones *zones;
     struct zone *zone;
     char *text;
 
@@ -24,13 +25,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0; /* is refused before */
     text = text_slice((const char *)data, size);
     zone = zone_parse(text, &error);
+    zones = zones_new();
+    if (zone)
+        zones_add(zones, 1, zone);
     for (size_t i = 0; zone && i < 2; i++)
-        if (answer(zone, queries[i], sizeof queries[i], i == 0, bytes, &note) < sizeof queries[i])
+        if (answer(zones, queries[i], sizeof queries[i], i == 0, bytes, &note) < sizeof queries[i])
             abort();
     if (!zone && (!error || error->code != ERROR_INPUT || strncmp(error_text(error), "dns.txt:", 8) != 0))
         abort();
     if (zone && error)
         abort();
+    zones_free(zones);
     zone_free(zone);
     error_free(error);
     free(text);

@@ -14,6 +14,7 @@ unit_test(netns/arp netns)
 unit_test(netns/ndp netns)
 unit_test(netns/router_arp unit_pair router_neighbours)
 unit_test(netns/zone resolver unit_support PkgConfig::LDNS)
+unit_test(netns/zones resolver unit_support PkgConfig::LDNS)
 unit_test(netns/answer resolver unit_support PkgConfig::LDNS)
 # The built router, with pods.
 add_library(unit_rig STATIC unit/netns/rig.c)

@@ -50,8 +50,8 @@ static const struct resolver_callbacks callbacks = {
 
 static int child(int control)
 {
-    struct zone *zone = zone_new();
-    struct resolver *resolver = resolver_open(zone, &callbacks, NULL, NULL);
+    struct zones *zones = zones_new();
+    struct resolver *resolver = resolver_open(zones, &callbacks, NULL, NULL);
     int result;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -59,7 +59,7 @@ static int child(int control)
         return 1;
     result = resolver_run(resolver, control, NULL) == 0 ? 0 : 1;
     resolver_close(resolver);
-    zone_free(zone);
+    zones_free(zones);
     return result;
 }
 

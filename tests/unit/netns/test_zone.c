@@ -12,6 +12,7 @@
 
 #include "netns/resolver/zone.h"
 #include "src/base/memory.h"
+#include "tests/unit/netns/parsed.h"
 #include "tests/unit/support/support.h"
 
 static const struct zone_name *find(const struct zone *zone, const char *text)
@@ -23,16 +24,6 @@ static const struct zone_name *find(const struct zone *zone, const char *text)
     found = zone_find(zone, ldns_rdf_data(name), ldns_rdf_size(name));
     ldns_rdf_deep_free(name);
     return found;
-}
-
-static struct zone *parse(const char *text)
-{
-    cleanup_error struct error *error = NULL;
-    struct zone *zone = zone_parse(text, &error);
-
-    if (!zone)
-        fail_msg("%s: %s", text, error_text(error));
-    return zone;
 }
 
 /* `line` gives one record for example.com.: the one that ldns reads from the zone file's `expected`. */
