@@ -151,6 +151,7 @@ static void test_hold(void **state)
     const struct hyperstart_mock_answer error = {
         .reply = HYPERSTART_MOCK_ERROR, .payload = "no", .length = 2};
     const struct hyperstart_mock_answer late = {.reply = HYPERSTART_MOCK_ACK, .delay_ms = 20};
+    int64_t start;
 
     set(call, HYPERSTART_MOCK_EVERY_CODE, 0, HYPERSTART_MOCK_HOLD, "");
     assert_int_equal(hyperstart_mock_answer(call->mock, NULL), -1);
@@ -168,8 +169,10 @@ static void test_hold(void **state)
     hears_bytes(call, CTL_ACK, "\0\0\x10\x94", 4, __FILE__, __LINE__);
     hears_next(call, CTL_HEADER);
     assert_int_equal(hyperstart_mock_wait_messages(call->mock, 3, SOON), 0);
+    start = loop_now_ns();
     assert_int_equal(hyperstart_mock_answer(call->mock, &late), 0);
     hears(call, CTL_ACK, "");
+    assert_true(loop_now_ns() - start >= 20 * (int64_t)1000000);
 }
 
 /* Commands that wait behind one that is held are not lost when their client leaves. */
