@@ -56,8 +56,16 @@ groupdel sippod 2>/dev/null || true
 """
 
 
+PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+def command(*words):
+    return subprocess.run([*AS_ROOT, *map(str, words)], capture_output=True, text=True, check=True, env=PATH).stdout
+
+
 def rpm(*arguments):
-    return subprocess.run([*AS_ROOT, "rpm", *map(str, arguments)], capture_output=True, text=True, check=True).stdout
+    with tempfile.TemporaryDirectory(prefix="sippod-rpm-") as database:  # or Debian's makes one in $HOME
+        return command("rpm", "--dbpath", database, *arguments)
 
 
 def packages():
@@ -133,8 +141,8 @@ class EmptyRoot(unittest.TestCase):
         named = {file for package in packages().values() for file, mode, *_ in list_files(package)
                  if not stat.S_ISDIR(mode)}
         self.assertEqual({file for file in files if not file.startswith("/var/lib/rpm/")}, named)
-        capable = subprocess.run([*AS_ROOT, "getcap", "-r", self.folder], capture_output=True, text=True, check=True)
-        self.assertEqual(capable.stdout.replace(str(self.folder), ""), f"{ROUTER} cap_net_admin,cap_net_raw=p\n")
+        capable = command("getcap", "-r", self.folder).replace(str(self.folder), "")
+        self.assertEqual(capable, f"{ROUTER} cap_net_admin,cap_net_raw=p\n")
         self.assertEqual(stat.S_IMODE((self.folder / ROUTER[1:]).stat().st_mode), 0o755)
         rpm(*self.rpm, "--noscripts", "-e", *packages())
         left = [path for path in self.folder.rglob("*sippod*")]
@@ -150,8 +158,7 @@ class Used(unittest.TestCase):
             return subprocess.run(
                 ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c",
                  COPY + textwrap.dedent(script), "sh", folder, BUILT / "RPMS"],
-                capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
+                capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL, env=PATH)
 
     def test_run(self):
         """By anybody, from the examples that come along."""
