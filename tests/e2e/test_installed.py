@@ -1,8 +1,12 @@
 #!/usr/bin/env -S python3 -B
 """The libraries as they are installed: headers for C++, pkg-config, and the examples of test programs built and run with them."""
 import os
+import re
 import shutil
 import subprocess
+import tempfile
+import unittest
+from pathlib import Path
 
 import harness
 from harness import Case, for_each_user
@@ -129,6 +133,32 @@ class Mock(InstalledCase):
         self.assertExit(run, 1)
         for name in ("test_runs_a_process", "test_tells_what_the_agent_says"):
             self.assertIn(name, run.out + run.err)
+
+
+class Folders(unittest.TestCase):
+    """Where things go, as packages say it: GNUInstallDirs and DESTDIR."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_each_can_be_chosen(self):
+        chosen = ("BINDIR", "LIBDIR", "LIBEXECDIR", "INCLUDEDIR", "DATADIR", "MANDIR", "DOCDIR")
+        subprocess.run([harness.require("cmake"), "-S", harness.SOURCE, "-B", self.folder, "-DBUILD_TESTING=OFF",
+                        *(f"-DCMAKE_INSTALL_{name}=chosen/{name}" for name in chosen)],
+                       stdout=subprocess.DEVNULL, check=True)
+        places = [place for script in self.folder.rglob("cmake_install.cmake")
+                  for place in re.findall(r'DESTINATION "([^"]*)"', script.read_text(encoding="utf-8"))]
+        used = {re.sub(r"^\$\{CMAKE_INSTALL_PREFIX\}/chosen/([A-Z]+)(/.*)?$", r"\1", place) for place in places}
+        self.assertEqual(used | {"MANDIR"}, set(chosen))  # without scdoc there are no manual pages
+
+    def test_destdir(self):
+        subprocess.run([harness.require("cmake"), "--install", harness.BUILD, "--prefix", "/usr"],
+                       env={**os.environ, "DESTDIR": str(self.folder)}, stdout=subprocess.DEVNULL, check=True)
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["usr"])
+        for program in ("bin/sippod", "libexec/sippod/sippod-router", "libexec/sippod/sippod-agent"):
+            self.assertTrue((self.folder / "usr" / program).is_file(), program)
 
 
 if __name__ == "__main__":
