@@ -1,9 +1,11 @@
 #include "src/base/network.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "src/base/memory.h"
 #include "src/base/text.h"
@@ -22,6 +24,14 @@ static struct network masked(const struct network *network, unsigned prefix)
     if (prefix % 8)
         result.bytes[prefix / 8] = network->bytes[prefix / 8] & (uint8_t)(0xff00 >> prefix % 8);
     return result;
+}
+
+bool network_has_ipv6(void)
+{
+    cleanup_fd int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_RDONLY | O_CLOEXEC);
+    char value;
+
+    return fd >= 0 && read(fd, &value, 1) == 1 && value == '0';
 }
 
 int network_parse(const char *text, struct network *ret_network, struct error **ret)

@@ -16,6 +16,9 @@ struct network {
     unsigned prefix;
 };
 
+/* Whether the kernel has IPv6, and new network devices and namespaces do. */
+bool network_has_ipv6(void);
+
 /* Parses ADDRESS/PREFIX; one with bits behind the prefix is refused with the words of the one that was meant.
  */
 int network_parse(const char *text, struct network *ret_network, struct error **ret);

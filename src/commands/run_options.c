@@ -119,6 +119,9 @@ static int check_dut(const struct run_options *run, struct error **ret)
 
     if (run->dut && inet_pton(strchr(run->dut, ':') ? AF_INET6 : AF_INET, run->dut, &address) != 1)
         return error_set(ret, ERROR_INPUT, "--dut %s: it is an IP address, not a name", run->dut);
+    if (run->dut && run->family && run->family != family_of(run->dut))
+        return error_set(ret, ERROR_INPUT, "--dut %s: it is an %s address, but the family is to be %s",
+                         run->dut, family_name(family_of(run->dut)), family_name(run->family));
     if (!run->dut && run->allow.count)
         return error_set(ret, ERROR_INPUT, "--allow-net %s: it goes with --dut", run->allow.list[0]);
     for (size_t i = 0; i < run->allow.count; i++)

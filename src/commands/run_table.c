@@ -74,6 +74,16 @@ static int set_capabilities(void *options, const char *value, struct error **ret
     return script_capabilities_parse(value, &((struct run_options *)options)->script_capabilities, ret);
 }
 
+static int set_family(void *options, const char *value, struct error **ret)
+{
+    enum family family = family_by_name(value);
+
+    if (!family)
+        return error_set(ret, ERROR_INPUT, "it can be ipv4 or ipv6");
+    ((struct run_options *)options)->family = family;
+    return 0;
+}
+
 static int set_transport(void *options, const char *value, struct error **ret)
 {
     (void)options;
@@ -312,6 +322,12 @@ const struct option_row run_table_rows[] = {
      AT(dut),
      .old = true,
      .help = "the device under test, outside: on this host or in a\nnetwork that it reaches"},
+    {.kind = OPTION_OTHER,
+     .name = "family",
+     .argument = "NAME",
+     .set = set_family,
+     .help =
+         "ipv4 (default) or ipv6: addresses of tests whose\ntest.conf does not say; with --dut its family"},
     {.kind = OPTION_COUNT,
      .name = "network-mask",
      .argument = "N",

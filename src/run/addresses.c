@@ -1,6 +1,5 @@
 #include "src/run/addresses.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,15 +7,11 @@
 
 #define BLOCK 16U
 #define STEP  16U /* blocks from one turn to the next: the third number of the address is then its own */
-#define FIRST (198U << 24 | 18U << 16 | 1U << 8) /* 198.18.1.0 */
 
-/* From 198.18.1.0 on. */
+/* From that of ua0 on. */
 static unsigned offset(const struct ua *ua)
 {
-    struct in_addr address = {0};
-
-    (void)inet_pton(AF_INET, ua->address, &address); /* it was made from a number */
-    return ntohl(address.s_addr) - FIRST;
+    return suite_address_number(ua->address) - SUITE_FIRST_UA;
 }
 
 static size_t blocks_of(const struct test *test)
@@ -41,12 +36,10 @@ static void move(struct test *test, size_t first)
 {
     for (size_t i = 0; i < test->ua_count; i++) {
         struct ua *ua = &test->uas[i];
-        struct in_addr address = {.s_addr = htonl(FIRST + (unsigned)first * BLOCK + offset(ua))};
-        char text[INET_ADDRSTRLEN];
+        unsigned number = SUITE_FIRST_UA + (unsigned)first * BLOCK + offset(ua);
 
-        (void)inet_ntop(AF_INET, &address, text, sizeof text);
         free(ua->address);
-        ua->address = text_copy(text);
+        ua->address = suite_address(test->family, number);
     }
 }
 

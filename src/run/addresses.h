@@ -4,12 +4,13 @@
  * An address comes back as late as can be: in a pod of its own every SIPp has the same process ids as the one
  * before it, so that Call-IDs and branches differ by the address only, and a DUT takes a new call for one
  * that it has just had. The first 511 tests have uaN at 198.18.1.N, 198.18.2.N, 198.18.3.N and so on, the
- * next at 198.18.1.(16+N): 8,176 tests until it begins again. */
+ * next at 198.18.1.(16+N): 8,176 tests until it begins again. With IPv6 these are 2001:2::1:N and so on; a
+ * block is one test's in both families. */
 #pragma once
 
 #include "src/suite/suite.h"
 
-#define ADDRESS_BLOCKS 8176 /* from 198.18.1.0 to the end of 198.18.0.0/15 */
+#define ADDRESS_BLOCKS 8176 /* from SUITE_FIRST_UA to the end of the network */
 
 struct addresses {
     bool taken[ADDRESS_BLOCKS];

@@ -11,6 +11,7 @@
 
 struct dut {
     struct loop *loop;
+    const char *address;
     unsigned port;
     struct pod_process *process; /* NULL: it has ended */
     const struct dut_callbacks *callbacks;
@@ -112,8 +113,9 @@ static const struct pod_process_callbacks callbacks = {
 static void on_late(void *user)
 {
     struct dut *dut = user;
-    cleanup_free char *what = text_format("the DUT was not bound to %s:%u (UDP or TCP) after %d s",
-                                          SUITE_DUT_ADDRESS, dut->port, DUT_READY_SECONDS);
+    cleanup_free char *host = family_uri_host(dut->address);
+    cleanup_free char *what = text_format("the DUT was not bound to %s:%u (UDP or TCP) after %d s", host,
+                                          dut->port, DUT_READY_SECONDS);
     cleanup_error struct error *why = NULL;
 
     dut->timer = NULL;
@@ -133,7 +135,7 @@ static void run(struct dut *dut, const struct dut_config *config)
             },
         .listen =
             {
-                .address = (char *)SUITE_DUT_ADDRESS,
+                .address = (char *)config->address,
                 .protocol = (char *)"any",
                 .port = (uint16_t)config->port,
             },
@@ -160,6 +162,7 @@ struct dut *dut_start(const struct dut_config *config, const struct dut_callback
     *dut = (struct dut){
         .loop = config->loop,
         .capabilities = config->capabilities,
+        .address = config->address,
         .port = config->port,
         .callbacks = dut_callbacks,
         .user = user,

@@ -12,8 +12,9 @@ struct dut;
 struct dut_config {
     struct pod *pod;
     struct loop *loop;
-    int folder_fd;      /* the run folder, where dut.log goes */
-    const char *folder; /* of dut.sh */
+    int folder_fd;       /* the run folder, where dut.log goes */
+    const char *folder;  /* of dut.sh */
+    const char *address; /* and port, where it has to answer; stays the caller's */
     unsigned port;
     const struct log_style *log_style; /* of dut.log */
     struct environment_message *envs;  /* stay the caller's */

@@ -47,7 +47,8 @@ struct global *global_start(const struct test_context *context,
 {
     struct global *global = memory_new(sizeof *global);
     const char *folder = context->suite->global;
-    struct test test = {.name = strrchr(folder, '/') + 1, .folder = (char *)folder};
+    struct test test = {
+        .name = strrchr(folder, '/') + 1, .folder = (char *)folder, .family = context->family};
 
     *global = (struct global){.context = *context, .callbacks = global_callbacks, .user = user};
     global->context.is_global = true;

@@ -1,5 +1,6 @@
-/* A routed pod sends everything to 169.254.1.1, which is nobody: a permanent neighbour gives it the Ethernet
- * address of the router's end of the veth, and the router knows the pod's. So no packet waits for ARP. */
+/* A routed pod sends everything to 169.254.1.1 or fe80::1, which is nobody: a permanent neighbour gives it
+ * the Ethernet address of the router's end of the veth, and the router knows the pod's. So no packet waits
+ * for ARP. */
 #include "src/run/pod_network.h"
 
 #include <stdio.h>
@@ -8,7 +9,13 @@
 
 #include "src/base/memory.h"
 
-#define GATEWAY "169.254.1.1"
+#define IPV4_GATEWAY "169.254.1.1"
+#define IPV6_GATEWAY "fe80::1"
+
+static bool is_ipv6(const char *address)
+{
+    return strchr(address, ':') != NULL;
+}
 
 struct pod_network {
     struct host *host;
@@ -133,22 +140,36 @@ static void add_addresses(const struct pod_network *network, struct interface_me
     dummy->addresses = memory_array(NULL, network->addresses.count, sizeof *dummy->addresses);
     dummy->address_count = network->addresses.count;
     for (size_t i = 0; i < network->addresses.count; i++)
-        dummy->addresses[i] =
-            (struct address_message){.address = network->addresses.list[i], .mask = (char *)"32"};
+        dummy->addresses[i] = (struct address_message){
+            .address = network->addresses.list[i],
+            .mask = (char *)(is_ipv6(network->addresses.list[i]) ? "128" : "32"),
+        };
+}
+
+/* The pod's first address of that family; NULL: none. */
+static char *source(const struct pod_network *network, bool ipv6)
+{
+    for (size_t i = 0; i < network->addresses.count; i++)
+        if (is_ipv6(network->addresses.list[i]) == ipv6)
+            return network->addresses.list[i];
+    return NULL;
 }
 
 static void add_routes(const struct pod_network *network, struct pod_message *message)
 {
     message->routes = memory_array(NULL, network->reach.count, sizeof *message->routes);
     message->route_count = network->reach.count;
-    for (size_t i = 0; i < network->reach.count; i++)
+    for (size_t i = 0; i < network->reach.count; i++) {
+        bool ipv6 = is_ipv6(network->reach.list[i]);
+
         message->routes[i] = (struct route_message){
             .destination = network->reach.list[i],
-            .gateway = (char *)GATEWAY,
+            .gateway = (char *)(ipv6 ? IPV6_GATEWAY : IPV4_GATEWAY),
             .gateway_mac = (char *)network->router_mac,
-            .source = network->addresses.count ? network->addresses.list[0] : NULL,
+            .source = source(network, ipv6),
             .device = (char *)"eth0",
         };
+    }
 }
 
 char *pod_network_message(const struct pod_network *network)

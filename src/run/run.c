@@ -85,7 +85,7 @@ static size_t wanted_jobs(const struct run *run)
 {
     if (run->options->jobs)
         return run->options->jobs;
-    return run->context.dut && !run->context.addresses ? 1 : limits_auto_jobs();
+    return run->context.dut ? 1 : limits_auto_jobs();
 }
 
 static size_t allowed(const struct run *run, size_t wanted)

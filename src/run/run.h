@@ -38,6 +38,7 @@ struct run_options {
     double call_rate; /* 0: not said */
     unsigned calls, recv_timeout_ms, concurrent;
     unsigned network_mask;
+    enum family family; /* of tests that do not say, FAMILY_ANY: not said */
     char *dut, *ca_certificate, *ca_key, *tls_version;
     char *dns_listen;     /* where names of all tests are served, NULL: nowhere */
     bool dns_wait;        /* tests wait for names that another one has */

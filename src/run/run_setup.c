@@ -11,6 +11,7 @@
 
 #include "src/base/file.h"
 #include "src/base/memory.h"
+#include "src/base/network.h"
 #include "src/run/dns_address.h"
 #include "src/run/limits.h"
 
@@ -57,6 +58,7 @@ int run_setup_suite(struct run *run)
         .global = options->global,
         .info_file = options->info_file,
         .dut = options->dut,
+        .family = options->family,
         .replacements = &run->replacements,
     };
     cleanup_error struct error *error = NULL;
@@ -155,7 +157,6 @@ static void plan_global(struct run *run)
 {
     if (!run->suite.global || run->suite.dut || run->context.dut)
         return;
-    run->context.dut = SUITE_DUT_ADDRESS;
     run->context.addresses = &run->addresses;
 }
 
@@ -188,6 +189,9 @@ static void plan_context(struct run *run, const struct rlimit *descriptors)
         .suite = &run->suite,
         .results = &run->folder,
         .dut = run->options->dut,
+        .family = run->options->dut      ? family_of(run->options->dut)
+                  : run->options->family ? run->options->family
+                                         : FAMILY_IPV4,
         .allow = run->options->dut ? &run->options->allow : NULL,
         .progress = &run->progress,
         .sipp = &run->sipp,
@@ -224,12 +228,23 @@ static void plan_results(struct run *run)
     results->pass = 1;
 }
 
+static int check_families(const struct run *run, struct error **ret)
+{
+    for (size_t i = 0; i < run->suite.test_count; i++)
+        if (run->suite.tests[i].family == FAMILY_IPV6 && !network_has_ipv6())
+            return error_set(ret, ERROR_HOST,
+                             "the test %s needs IPv6, which this kernel does not have or has turned off "
+                             "(/proc/sys/net/ipv6/conf/default/disable_ipv6)",
+                             run->suite.tests[i].name);
+    return 0;
+}
+
 int run_setup(struct run *run, char **ret_sipp, struct error **ret)
 {
     struct rlimit descriptors;
 
     if (keywords_replacements_check(&run->replacements, run->suite.tests, run->suite.test_count, ret) < 0 ||
-        check_junit(run, ret) < 0)
+        check_families(run, ret) < 0 || check_junit(run, ret) < 0)
         return -1;
     *ret_sipp = sipp_find(run->options->sipp, ret);
     if (!*ret_sipp || limits_raise_descriptors(&descriptors, ret) < 0)

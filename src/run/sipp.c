@@ -12,6 +12,7 @@
 #define SIP_PORT   5060
 #define SIPS_PORT  "5061"
 #define AT_ONCE    1000.0 /* calls a second: SIPp starts the first one after 1/rate seconds */
+#define MOST_KEYS  64     /* SIPp takes 99; those of sipp_args are among them */
 #define MOST_BYTES ((size_t)8 * 1024 * 1024)
 
 char *sipp_stem(const struct scenario *scenario)
@@ -82,6 +83,27 @@ static void add_twin(const struct twin *twin, struct strings *arguments)
     add(arguments, "-slave_cfg", THIRD_PARTY_FILE);
 }
 
+/* SIPp takes what stands in brackets for a keyword of its own: so it is told one for each IPv6 address that
+ * {{dut.uri_host}} and {{uaN.uri_host}} put there. */
+static void add_uri_hosts(const struct test *test, const char *dut, struct strings *arguments)
+{
+    cleanup_strings struct strings addresses = {0};
+
+    if (dut)
+        strings_add(&addresses, dut);
+    for (size_t i = 0; i < test->ua_count && addresses.count < MOST_KEYS; i++)
+        if (!text_equal(test->uas[i].address, dut))
+            strings_add(&addresses, test->uas[i].address);
+    for (size_t i = 0; i < addresses.count; i++) {
+        cleanup_free char *host = family_uri_host(addresses.list[i]);
+
+        if (family_of(addresses.list[i]) != FAMILY_IPV6)
+            continue;
+        add(arguments, "-key", addresses.list[i]);
+        add(arguments, host, NULL);
+    }
+}
+
 static void add_extra(const struct sipp_options *options, const struct test *test, const char *ua,
                       struct strings *arguments)
 {
@@ -110,11 +132,13 @@ bool sipp_uses_tls(const struct sipp_options *options, const struct test *test)
 static void add_remote(const struct sipp_options *options, bool tls, const char *ua, const char *dut,
                        struct strings *arguments)
 {
+    cleanup_free char *host = family_uri_host(dut);
+
     if (!tls) {
-        strings_add(arguments, dut);
+        strings_add(arguments, host);
         return;
     }
-    strings_addf(arguments, strchr(dut, ':') ? "[%s]:" SIPS_PORT : "%s:" SIPS_PORT, dut);
+    strings_addf(arguments, "%s:" SIPS_PORT, host);
     strings_add(arguments, "-tls_cert");
     strings_addf(arguments, "%s.crt", ua);
     strings_add(arguments, "-tls_key");
@@ -144,6 +168,7 @@ void sipp_arguments(const struct sipp_options *options, const struct test *test,
     strings_addf(arguments, "%s_trace.csv", stem);
     add(arguments, "-fd", "60");
     add_twin(call->twin, arguments);
+    add_uri_hosts(test, call->dut, arguments);
     add(arguments, "-nostdin", NULL);
     add_extra(options, test, scenario->ua, arguments);
 }

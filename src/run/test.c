@@ -166,7 +166,12 @@ void test_not_ready(struct test_run *run, const struct error *error)
 
 const char *test_dut(const struct test_run *run)
 {
-    return run->context->dut ? run->context->dut : suite_dut_host(run->context->suite, run->test);
+    const struct test_context *context = run->context;
+
+    if (context->dut)
+        return context->dut;
+    return context->addresses ? suite_dut_address(run->test->family)
+                              : suite_dut_host(context->suite, run->test);
 }
 
 void test_run_go_on(struct test_run *run)
@@ -402,7 +407,8 @@ static int check_addresses(const struct test_run *run, struct error **ret)
 {
     if (!run->context->addresses || run->context->is_global || run->addresses.count)
         return 0;
-    return error_sys(ret, ERROR_FAILED, EAGAIN, "the tests that run have all addresses of 198.18.0.0/15");
+    return error_sys(ret, ERROR_FAILED, EAGAIN, "the tests that run have all addresses of %s",
+                     suite_network(run->test->family));
 }
 
 static void start_clock(struct test_run *run, int64_t left_ns)

@@ -25,9 +25,10 @@ struct test_context {
     const struct mounts_plan *mounts;                 /* without the run folder */
     const struct keywords_replacements *replacements; /* NULL: none */
     struct renderer *renderer;
-    struct authority *authority; /* NULL: no test was known to talk TLS */
-    const char *keylog;          /* preloaded into a SIPp that does, NULL: nothing is */
-    const char *dut; /* the address of the DUT that all tests share, NULL: the suite or the test says */
+    struct authority *authority;      /* NULL: no test was known to talk TLS */
+    const char *keylog;               /* preloaded into a SIPp that does, NULL: nothing is */
+    const char *dut;                  /* the address of the DUT outside, NULL: the suite or the test says */
+    enum family family;               /* GLOBAL's */
     const struct strings *allow;      /* networks that tests reach beside it; NULL: it is not outside */
     struct dns_server *dns;           /* for those outside, NULL: there is none */
     struct environment_message *envs; /* of scripts and SIPp */
@@ -41,10 +42,11 @@ struct test_context {
     unsigned dut_port;                 /* where the suite's DUT answers */
     bool pcap, classic_pcap;           /* capture packets; in the classic format */
     bool verbose, dry_run;
-    double timeout_s;            /* of a whole test, 0: none */
-    bool is_global;              /* it is no test, but GLOBAL */
-    struct addresses *addresses; /* tests share a network with GLOBAL, where `dut` is; NULL: they do not */
-    struct pauses *pauses;       /* for those that fail; NULL: they do not pause */
+    double timeout_s; /* of a whole test, 0: none */
+    bool is_global;   /* it is no test, but GLOBAL */
+    struct addresses
+        *addresses;        /* tests share a network with GLOBAL, where their DUT is; NULL: they do not */
+    struct pauses *pauses; /* for those that fail; NULL: they do not pause */
 };
 
 struct test_run;

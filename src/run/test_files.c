@@ -153,6 +153,10 @@ static int read_config(struct test_run *run, struct error **ret)
 
     if (test_config_load(&place, &config, ret) < 0)
         return -1;
+    if (config.family && config.family != run->test->family) {
+        test_config_free(&config);
+        return error_set(ret, ERROR_INPUT, "test.conf: the family is needed early, no keyword can say it");
+    }
     test_config_free(&run->test->config);
     run->test->config = config;
     test_describe_expectations(run);

@@ -4,6 +4,7 @@
 
 #include "netns/resolver/zone.h"
 #include "src/base/memory.h"
+#include "src/base/network.h"
 #include "src/run/pauses.h"
 #include "src/run/test_run.h"
 
@@ -189,6 +190,20 @@ static void plan_outside(const struct test_run *run, struct pod_config *config, 
         strings_add(reach, context->allow->list[i]);
 }
 
+/* Whether a DUT of the suite's can be reached by `family`: by that of its test, and where the kernel has both
+ * by both, as the DUT's own settings may name its addresses. */
+static bool has_family(const struct test_run *run, enum family family)
+{
+    return family == run->test->family || family == FAMILY_IPV4 || network_has_ipv6();
+}
+
+static void add_dut(const struct test_run *run, struct strings *addresses)
+{
+    for (enum family family = FAMILY_IPV4; family <= FAMILY_IPV6; family++)
+        if (has_family(run, family))
+            strings_add(addresses, suite_dut_address(family));
+}
+
 /* A test reaches the DUT and GLOBAL all tests, wherever they share a network; else nobody has any way out. */
 static void plan_inside(const struct test_run *run, struct pod_config *config, struct strings *addresses,
                         struct strings *reach)
@@ -197,12 +212,15 @@ static void plan_inside(const struct test_run *run, struct pod_config *config, s
 
     config->routed = context->addresses != NULL;
     config->shared = context->addresses && context->is_global;
-    if (config->routed)
-        strings_add(reach, context->is_global ? SUITE_NETWORK : context->dut);
+    for (enum family family = FAMILY_IPV4; config->shared && family <= FAMILY_IPV6; family++)
+        if (has_family(run, family))
+            strings_add(reach, suite_network(family));
+    if (config->routed && !config->shared)
+        strings_add(reach, test_dut(run));
     for (size_t i = 0; i < run->test->ua_count; i++)
         strings_add(addresses, run->test->uas[i].address);
     if (context->is_global ? context->addresses != NULL : context->suite->dut != NULL)
-        strings_add(addresses, SUITE_DUT_ADDRESS);
+        add_dut(run, addresses);
 }
 
 static int start_pod(struct test_run *run, const struct mounts_plan *mounts, struct error **ret)

@@ -132,6 +132,7 @@ void test_prepare_dut(struct test_run *run)
         .loop = context->host->loop,
         .folder_fd = run->folder.fd,
         .folder = folder,
+        .address = suite_dut_address(run->test->family),
         .port = context->dut_port,
         .log_style = context->log_style,
         .envs = context->envs,

@@ -39,7 +39,7 @@ static const char *dut_words(const struct test_context *context)
 {
     if (context->allow)
         return " (outside)";
-    if (context->dut)
+    if (context->addresses)
         return " (in GLOBAL's pod)";
     return context->suite->dut ? " (dut/dut.sh; what it prints is in dut.log)" : " (the first UAS)";
 }

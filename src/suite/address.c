@@ -4,8 +4,7 @@
 #include "src/base/memory.h"
 #include "src/suite/suite.h"
 
-#define FIRST_UA (198U << 24 | 18U << 16 | 1U << 8) /* 198.18.1.0 */
-#define MOST_UAS (0x1ffffU - 0x100U) /* to the end of 198.18.0.0/15, its last address left out */
+#define MOST_UAS (SUITE_LAST - SUITE_FIRST_UA + 1)
 
 static int by_number(const void *a, const void *b)
 {
@@ -68,12 +67,8 @@ void suite_assign_addresses(struct test *test)
     qsort(test->uas, test->ua_count, sizeof *test->uas, by_number);
     numbers = memory_array(NULL, test->ua_count, sizeof *numbers);
     number(test, numbers);
-    for (size_t i = 0; i < test->ua_count; i++) {
-        unsigned address = FIRST_UA + (unsigned)numbers[i];
-
-        test->uas[i].address =
-            text_format("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
-    }
+    for (size_t i = 0; i < test->ua_count; i++)
+        test->uas[i].address = suite_address(test->family, SUITE_FIRST_UA + (unsigned)numbers[i]);
 }
 
 const struct ua *test_ua(const struct test *test, const char *name)
@@ -102,6 +97,6 @@ const char *suite_dut_host(const struct suite *suite, const struct test *test)
     const struct ua *called = test_called(test);
 
     if (suite->dut)
-        return SUITE_DUT_ADDRESS;
+        return suite_dut_address(test->family);
     return called ? called->address : NULL;
 }

@@ -56,6 +56,17 @@ void keywords_set(struct keywords *keywords, const char *name, const char *value
     put(keywords, &path, json_string(value));
 }
 
+/* The address of `who`, also as URIs have it. */
+static void set_host(struct keywords *keywords, const char *who, const char *address)
+{
+    cleanup_free char *host = text_format("%s.host", who);
+    cleanup_free char *uri = text_format("%s.uri_host", who);
+    cleanup_free char *in_uri = family_uri_host(address);
+
+    keywords_set(keywords, host, address);
+    keywords_set(keywords, uri, in_uri);
+}
+
 void keywords_of_test(struct keywords *keywords, const struct test *test, const struct keywords_run *run)
 {
     keywords_set(keywords, "test.name", test->name);
@@ -63,12 +74,9 @@ void keywords_of_test(struct keywords *keywords, const struct test *test, const 
     keywords_set(keywords, "test.run_id_number", run->number);
     keywords_set(keywords, "custom_transport", "");
     if (run->dut)
-        keywords_set(keywords, "dut.host", run->dut);
-    for (size_t i = 0; i < test->ua_count; i++) {
-        cleanup_free char *name = text_format("%s.host", test->uas[i].name);
-
-        keywords_set(keywords, name, test->uas[i].address);
-    }
+        set_host(keywords, "dut", run->dut);
+    for (size_t i = 0; i < test->ua_count; i++)
+        set_host(keywords, test->uas[i].name, test->uas[i].address);
 }
 
 const char *keywords_find(const struct keywords *keywords, const char *name, size_t length)

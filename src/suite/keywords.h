@@ -1,5 +1,5 @@
-/* What templates may name: {"dut": {"host": "198.18.0.1"}, "test": {…}, "ua1": {"host": …}}, a JSON object;
- * and what the command line puts in its place. */
+/* What templates may name: {"dut": {"host": "198.18.0.1", …}, "test": {…}, "ua1": {"host": …}}, a JSON
+ * object; and what the command line puts in its place. */
 #pragma once
 
 #include <stddef.h>

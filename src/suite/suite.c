@@ -93,7 +93,7 @@ static void load_config(const struct suite *suite, const struct suite_filter *fi
         .number = "123456789012",
         .dut = filter->dut                   ? filter->dut
                : suite_dut_host(suite, test) ? suite_dut_host(suite, test)
-               : suite->global               ? SUITE_DUT_ADDRESS
+               : suite->global               ? suite_dut_address(test->family)
                                              : NULL,
     };
     struct keywords keywords = {0};
@@ -109,6 +109,21 @@ static void load_config(const struct suite *suite, const struct suite_filter *fi
     keywords_free(&keywords);
 }
 
+/* What the test says itself, else what the run says. All that call one DUT have its family. */
+static void choose_family(const struct suite_filter *filter, struct test *test, struct strings *problems)
+{
+    enum family said = test_config_family(test->folder);
+
+    test->family = said             ? said
+                   : filter->dut    ? family_of(filter->dut)
+                   : filter->family ? filter->family
+                                    : FAMILY_IPV4;
+    if (filter->dut && test->family != family_of(filter->dut))
+        strings_addf(problems, "%s/test.conf: the test's family is %s, and --dut %s is an %s address",
+                     test->folder, family_name(test->family), filter->dut,
+                     family_name(family_of(filter->dut)));
+}
+
 static void add_test(struct suite *suite, const struct suite_filter *filter, const char *name,
                      struct strings *problems)
 {
@@ -116,6 +131,7 @@ static void add_test(struct suite *suite, const struct suite_filter *filter, con
     cleanup_fd int folder = open(test.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_free char *printable = text_printable(name, strlen(name));
 
+    choose_family(filter, &test, problems);
     if (folder < 0)
         strings_addf(problems, "%s: %s", test.folder, strerror(errno));
     else

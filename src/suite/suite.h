@@ -19,6 +19,13 @@ struct scenario {
     bool server; /* uas */
 };
 
+/* Of addresses. */
+enum family {
+    FAMILY_ANY, /* nobody has said which */
+    FAMILY_IPV4,
+    FAMILY_IPV6,
+};
+
 struct ua {
     char *name;    /* "ua1": the same UA in every part */
     char *address; /* "198.18.1.1" */
@@ -32,6 +39,7 @@ struct ua_arguments {
 
 /* What a test.conf says. */
 struct test_config {
+    enum family family;   /* of its addresses, FAMILY_ANY: the run's */
     char *transport;      /* SIPp's -t, NULL: the run's */
     double timeout_s;     /* of the whole test, 0: the run's */
     struct strings tags;  /* what --tag chooses by */
@@ -47,7 +55,8 @@ struct test {
     char *folder;               /* absolute */
     struct scenario *scenarios; /* by part; in each the UASs in reverse order of UA, then the UACs in order */
     size_t scenario_count;
-    struct ua *uas; /* by name as numbers order it: ua2 before ua10 */
+    enum family family; /* one of the two */
+    struct ua *uas;     /* by name as numbers order it: ua2 before ua10 */
     size_t ua_count;
     struct test_config config;
 };
@@ -72,6 +81,7 @@ struct suite_filter {
     const char *templates, *global; /* in the place of TEMPLATES and GLOBAL in the suite; NULL: those */
     const char *info_file;          /* in the place of users.csv */
     const char *dut;                /* the device under test outside; NULL: there is none */
+    enum family family;             /* of tests that do not say; FAMILY_ANY: IPv4, or that of `dut` */
     const struct keywords_replacements *replacements; /* of keywords; NULL: none */
 };
 
@@ -96,13 +106,28 @@ void suite_test_release(struct test *test); /* what it holds, not itself */
 bool scenario_parse(const char *file, struct scenario *ret_scenario);
 void scenario_free(struct scenario *scenario);
 
-/* The UAs of `test` and their addresses in the in-suite plan: uaN is 198.18.1.N and on (198.18.0.0/15, RFC
- * 2544), names that say the same number (ua1, ua01) or too large a one take what is free. */
+/* The UAs of `test` and their addresses in the in-suite plan: uaN is the Nth from 198.18.1.0 or 2001:2::1:0
+ * on, names that say the same number (ua1, ua01) or too large a one take what is free. */
 void suite_assign_addresses(struct test *test);
 
-/* Where all addresses are, and the one of a DUT that the suite starts. */
-#define SUITE_NETWORK     "198.18.0.0/15"
-#define SUITE_DUT_ADDRESS "198.18.0.1"
+/* All addresses of the plan lie in networks that are set aside for tests, 198.18.0.0/15 (RFC 2544) and
+ * 2001:2::/48 (RFC 5180). It numbers them: 256 T + N is 198.18.T.N, and on to 198.19.255.255, or 2001:2::T:N,
+ * where T and N are hexadecimal. */
+#define SUITE_FIRST_UA 0x100U /* the lower ones are for DUTs */
+#define SUITE_LAST     0x1fffeU
+char *suite_address(enum family family, unsigned number); /* to be freed */
+unsigned suite_address_number(const char *address);       /* of one of these */
+
+const char *suite_network(enum family family);
+/* The address of a DUT that the suite starts. */
+const char *suite_dut_address(enum family family);
+
+enum family family_of(const char *address);
+const char *family_name(enum family family); /* "IPv6" */
+/* "ipv4", "ipv6"; FAMILY_ANY for anything else. */
+enum family family_by_name(const char *name);
+/* The address as a URI holds it (RFC 3986 3.2.2): of IPv6 in brackets. To be freed. */
+char *family_uri_host(const char *address);
 
 /* Whom UACs call, and {{dut.host}}: the suite's DUT, else test_called(); NULL: nobody. */
 const char *suite_dut_host(const struct suite *suite, const struct test *test);
@@ -127,3 +152,7 @@ int test_config_load(const struct test_config_place *place, struct test_config *
 /* test.conf from memory; `name` is for errors. `place` NULL: files start in the current folder. */
 int test_config_parse(const char *name, const char *text, const struct test_config_place *place,
                       struct test_config *ret_config, struct error **ret);
+
+/* What test.conf says of the family, before addresses are known and the rest of it can be checked; what is
+ * wrong with the file is not told. */
+enum family test_config_family(const char *folder);

@@ -18,6 +18,7 @@ static char *copy_optional(const char *text)
 static void config_copy(struct test_config *copy, const struct test_config *config)
 {
     *copy = (struct test_config){
+        .family = config->family,
         .transport = copy_optional(config->transport),
         .timeout_s = config->timeout_s,
         .skip = copy_optional(config->skip),
@@ -57,6 +58,7 @@ struct test *suite_test_copy(const struct test *test)
         .folder = text_copy(test->folder),
         .scenarios = memory_array(NULL, test->scenario_count, sizeof *copy->scenarios),
         .scenario_count = test->scenario_count,
+        .family = test->family,
         .uas = memory_array(NULL, test->ua_count, sizeof *copy->uas),
         .ua_count = test->ua_count,
     };

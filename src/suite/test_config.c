@@ -10,6 +10,16 @@
 #include "src/suite/expectation_config.h"
 #include "src/suite/suite.h"
 
+static int check_family(cfg_t *config, cfg_opt_t *option)
+{
+    const char *family = cfg_opt_getnstr(option, 0);
+
+    if (family && family_by_name(family))
+        return 0;
+    cfg_error(config, "family \"%s\": it can be ipv4 or ipv6", family ? family : "");
+    return -1;
+}
+
 static int check_transport(cfg_t *config, cfg_opt_t *option)
 {
     const char *transport = cfg_opt_getnstr(option, 0);
@@ -62,6 +72,7 @@ static int check_tags(cfg_t *config, cfg_opt_t *option)
 }
 
 static const struct confuse_check checks[] = {
+    {"family", check_family},
     {"transport", check_transport},
     {"timeout", check_timeout},
     {"skip", check_reason},
@@ -99,11 +110,13 @@ static void take_arguments(cfg_t *config, struct test_config *ret_config)
     }
 }
 
-int test_config_parse(const char *name, const char *text, const struct test_config_place *place,
-                      struct test_config *ret_config, struct error **ret)
+/* To be freed with cfg_free(); NULL on failure. */
+static cfg_t *parse(const char *name, const char *text, const struct confuse_check *checked,
+                    struct error **ret)
 {
     cfg_opt_t ua[] = {CFG_STR("sipp_args", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t options[] = {
+        CFG_STR("family", NULL, CFGF_NODEFAULT),
         CFG_STR("transport", NULL, CFGF_NODEFAULT),
         CFG_FLOAT("timeout", 0, CFGF_NODEFAULT),
         CFG_STR("skip", NULL, CFGF_NODEFAULT),
@@ -113,14 +126,22 @@ int test_config_parse(const char *name, const char *text, const struct test_conf
         CFG_SEC("expect", expectation_options(), CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES),
         CFG_END(),
     };
+
+    return confuse_parse(name, text, options, checked, ret);
+}
+
+int test_config_parse(const char *name, const char *text, const struct test_config_place *place,
+                      struct test_config *ret_config, struct error **ret)
+{
     cfg_t *config;
 
     expectation_place(place);
-    config = confuse_parse(name, text, options, checks, ret);
+    config = parse(name, text, checks, ret);
     expectation_place(NULL);
     if (!config)
         return -1;
     *ret_config = (struct test_config){
+        .family = cfg_size(config, "family") ? family_by_name(cfg_getstr(config, "family")) : FAMILY_ANY,
         .transport = copy_text(config, "transport"),
         .timeout_s = cfg_size(config, "timeout") ? cfg_getfloat(config, "timeout") : 0,
         .skip = copy_text(config, "skip"),
@@ -144,4 +165,20 @@ int test_config_load(const struct test_config_place *place, struct test_config *
     if (confuse_load(path, &text, ret) < 0)
         return -1;
     return text ? test_config_parse(path, text, place, ret_config, ret) : 0;
+}
+
+enum family test_config_family(const char *folder)
+{
+    static const struct confuse_check none[] = {{0}};
+    cleanup_free char *path = text_format("%s/test.conf", folder);
+    cleanup_free char *text = NULL;
+    enum family family = FAMILY_ANY;
+    cfg_t *config;
+
+    if (confuse_load(path, &text, NULL) < 0 || !text || !(config = parse(path, text, none, NULL)))
+        return FAMILY_ANY;
+    if (cfg_size(config, "family"))
+        family = family_by_name(cfg_getstr(config, "family"));
+    cfg_free(config);
+    return family;
 }

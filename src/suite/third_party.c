@@ -80,6 +80,8 @@ static int read_line(char *text, unsigned line, const struct test *test, struct 
         return bad(line, ret, "not an id", text);
     if (!is_address(address))
         return bad(line, ret, "not an address", place);
+    if (*place != '[' && strchr(address, ':'))
+        return bad(line, ret, "SIPp takes an address of IPv6 in brackets only", place);
     if (!text_number(colon, 1, UINT16_MAX, &port))
         return bad(line, ret, "not a port", colon);
     if (!is_of_a_ua(test, address))

@@ -15,14 +15,17 @@ class Packet:
 
     @property
     def udp(self):
-        """(source, source port, destination, destination port, payload) of IPv4 UDP on an Ethernet; else None."""
-        if self.data[12:14] != b"\x08\x00" or self.data[23] != 17:
+        """(source, source port, destination, destination port, payload) of UDP in IP on an Ethernet; else None."""
+        kind, ip = self.data[12:14], self.data[14:]
+        if kind == b"\x08\x00" and ip[9] == 17:
+            addresses, header = (ip[12:16], ip[16:20]), (ip[0] & 15) * 4
+        elif kind == b"\x86\xdd" and ip[6] == 17:
+            addresses, header = (ip[8:24], ip[24:40]), 40
+        else:
             return None
-        ip = self.data[14:]
-        header = (ip[0] & 15) * 4
-        source, destination = (".".join(str(byte) for byte in ip[at:at + 4]) for at in (12, 16))
-        ports = struct.unpack(">HH", ip[header:header + 4])
-        return source, ports[0], destination, ports[1], ip[header + 8:struct.unpack(">H", ip[2:4])[0]]
+        source, destination = (str(ipaddress.ip_address(address)) for address in addresses)
+        ports = struct.unpack(">HHH", ip[header:header + 6])
+        return source, ports[0], destination, ports[1], ip[header + 8:header + ports[2]]
 
 
 class Capture:

@@ -4,11 +4,11 @@ from pathlib import Path
 HEAD = '<?xml version="1.0" encoding="UTF-8" ?>\n<scenario name="{name}">\n'
 
 REQUEST = """  <send{options}><![CDATA[
-    {method} sip:bob@{{{{dut.host}}}}:[remote_port] SIP/2.0
+    {method} sip:bob@{{{{dut.uri_host}}}}:[remote_port] SIP/2.0
     Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
     Max-Forwards: 70
     From: <sip:alice@[local_ip]>;tag=alice-[pid]-[call_number]
-    To: <sip:bob@{{{{dut.host}}}}>
+    To: <sip:bob@{{{{dut.uri_host}}}}>
     Call-ID: [call_id]
     CSeq: 1 {method}
     Subject: {subject}

@@ -33,7 +33,7 @@ class Calls(LifeCase):
         self.assertIsNone({ua["name"]: ua["exit_code"] for ua in self.result()["uas"]}["ua1"])
 
     def test_undefined_keyword_in_a_scenario(self):
-        caller = suites.uac().replace("dut.host", "dut.hots")
+        caller = suites.uac().replace("dut.uri_host", "dut.hots")
         run = self.one(files={**suites.CALL, "uac_ua1.xml": caller})
         self.assertExit(run, 1)
         line = caller[:caller.index("dut.hots")].count("\n") + 1
@@ -42,7 +42,7 @@ class Calls(LifeCase):
     def test_nobody_to_call(self):
         for name in ("uac_ua1.xml", "02_uac_ua1.xml"):
             with self.subTest(name):
-                files = {name: suites.uac().replace("{{dut.host}}", "127.0.0.1"), "03_uas_ua0.xml": suites.uas()}
+                files = {name: suites.uac().replace("{{dut.uri_host}}", "127.0.0.1"), "03_uas_ua0.xml": suites.uas()}
                 suites.write_test(self.folder / "suite", name, files)
                 self.me.own(self.folder)
                 run = self.sippod(self.folder / "suite" / name)
@@ -83,7 +83,7 @@ class Calls(LifeCase):
     def test_callers_and_callees_of_one_part(self):
         """Three callees and two callers: a caller may call any of them."""
         files = {f"uas_ua{number}.xml": suites.uas() for number in (0, 2, 10)}
-        to = "sip:bob@{{dut.host}}"
+        to = "sip:bob@{{dut.uri_host}}"
         files["uac_ua1.xml"] = suites.uac()
         for number, callee in ((3, 2), (4, 10)):
             other = f"{{{{ua{callee}.host}}}}"

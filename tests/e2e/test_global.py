@@ -76,7 +76,7 @@ class TheDut(GlobalCase):
     def test_kamailio_calls_back(self):
         self.skip_without_kamailio()
         call = {"uas_ua0.xml": suites.uas(), "uac_ua1.xml": suites.uac().replace(
-            "sip:bob@{{dut.host}}:[remote_port]", "sip:bob@{{ua0.host}}:5060")}
+            "sip:bob@{{dut.uri_host}}:[remote_port]", "sip:bob@{{ua0.host}}:5060")}
         suite = self.make_suite(("one", "two", "three", "four"), call, before=(
             "PATH=$PATH:/usr/sbin\nkamailio -DD -E -f ./kamailio.cfg -w . -Y . -m 16 -M 4 >kamailio.log 2>&1 &\n"
             "while ! grep -q 010012C6:13C4 /proc/net/udp; do sleep 0.02; done\n"))

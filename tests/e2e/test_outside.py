@@ -150,7 +150,7 @@ class Reach(OutsideCase):
         """Scripts reach them: here devices behind a bridge and behind a gateway. Without the option they do not."""
         ask = "".join(f"sipp -sf ask.xml -i {{{{ua0.host}}}} -p 5070 -m 1 -r 1000 -nostdin {address}:5060 -recv_timeout 1000"
                       f" >sipp.log 2>&1 && echo {address} >>answered\n" for address in (BEHIND, FAR, LOCAL))
-        self.make_suite("one", files={**OPTIONS, "ask.xml": suites.uac().replace("{{dut.host}}", "[remote_ip]")
+        self.make_suite("one", files={**OPTIONS, "ask.xml": suites.uac().replace("{{dut.uri_host}}", "[remote_ip]")
                                       .replace(' retrans="500"', "")}, before=f"{ask}true\n")
         for options, answered in (((), []), (("--allow-net", "10.33.33.0/24", "--allow-net", f"{FAR}/32"), [BEHIND, FAR]),
                                   (("--allow-net", "10.22.22.0/29"), [LOCAL])):

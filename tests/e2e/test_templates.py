@@ -61,7 +61,7 @@ class Rendered(TemplateCase):
     def test_macro_in_a_scenario(self):
         """Imported from the template folder; the call passes with what it gives."""
         self.write_templates({"sip/uri.j2": "{% macro uri(who, ua) %}sip:{{ who }}@{{ ua.host }}{% endmacro %}\n"})
-        caller = suites.uac().replace("sip:bob@{{dut.host}}", "{{ uri('bob', dut) }}")
+        caller = suites.uac().replace("sip:bob@{{dut.uri_host}}", "{{ uri('bob', dut) }}")
         self.assertIn("{{ uri", caller)
         caller = caller.replace("<scenario", "{% from 'sip/uri.j2' import uri %}<scenario")
         run = self.one("--keep", "all", files={**suites.CALL, "uac_ua1.xml": caller})

@@ -83,6 +83,27 @@ static void test_late_return(void **state)
     (void)take(&addresses, two, "198.18.1.0", "198.18.1.1");
 }
 
+/* A block is one test's in both families. */
+static void test_families(void **state)
+{
+    struct addresses addresses = {0};
+    struct test *test = new_test(two);
+    struct address_blocks blocks;
+
+    (void)state;
+    (void)take(&addresses, two, "198.18.1.0", "198.18.1.1");
+    test->family = FAMILY_IPV6;
+    for (size_t i = 0; i < test->ua_count; i++) {
+        free(test->uas[i].address);
+        test->uas[i].address = suite_address(FAMILY_IPV6, SUITE_FIRST_UA + (unsigned)i);
+    }
+    addresses_take(&addresses, test, &blocks);
+    assert_string_equal(test->uas[0].address, "2001:2::2:0");
+    assert_string_equal(test->uas[1].address, "2001:2::2:1");
+    (void)take(&addresses, two, "198.18.3.0", "198.18.3.1");
+    suite_test_free(test);
+}
+
 static void test_all_taken(void **state)
 {
     struct addresses addresses = {0};
@@ -124,9 +145,8 @@ static void test_several_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readable),
-        cmocka_unit_test(test_late_return),
-        cmocka_unit_test(test_all_taken),
+        cmocka_unit_test(test_readable),       cmocka_unit_test(test_late_return),
+        cmocka_unit_test(test_families),       cmocka_unit_test(test_all_taken),
         cmocka_unit_test(test_several_blocks),
     };
 

@@ -102,6 +102,57 @@ static void test_over_tls(void **state)
                   "198.18.1.0 -max_socket 1023 -trace_stat -stf uas_ua0_trace.csv -fd 60 -nostdin");
 }
 
+/* What a URI has in brackets SIPp would take for a keyword of its own. */
+static void test_ipv6(void **state)
+{
+    struct ua six[] = {{(char *)"ua0", (char *)"2001:2::1:0"}, {(char *)"ua1", (char *)"2001:2::1:1"}};
+    const struct test test = {.uas = six, .ua_count = 2};
+    const char *const duts[] = {"2001:2::1:0", "2001:2::1"};
+    static const char *const expected[] = {
+        "[2001:2::1:0] -max_socket 1023 -trace_stat -stf 02_uac_ua1_trace.csv -fd 60 "
+        "-key 2001:2::1:0 [2001:2::1:0] -key 2001:2::1:1 [2001:2::1:1] -nostdin",
+        "[2001:2::1] -max_socket 1023 -trace_stat -stf 02_uac_ua1_trace.csv -fd 60 "
+        "-key 2001:2::1 [2001:2::1] -key 2001:2::1:0 [2001:2::1:0] -key 2001:2::1:1 [2001:2::1:1] -nostdin",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct sipp_call call = {.dut = duts[i], .calls = 1};
+        cleanup_strings struct strings arguments = {0};
+        cleanup_buffer struct buffer text = {0};
+
+        sipp_arguments(&defaults, &test, &client, &call, &arguments);
+        assert_string_equal(arguments.list[2], "2001:2::1:1");
+        for (size_t j = 0; j < arguments.count; j++)
+            buffer_addf(&text, " %s", arguments.list[j]);
+        buffer_add(&text, "", 1);
+        assert_non_null(strstr((char *)text.data, expected[i]));
+    }
+}
+
+/* SIPp has room for 99 keywords. */
+static void test_many_uas(void **state)
+{
+    struct ua many[200];
+    const struct test test = {.uas = many, .ua_count = 200};
+    const struct sipp_call call = {.dut = "2001:2::1", .calls = 1};
+    const struct scenario scenario = {(char *)"uac_ua7.xml", (char *)"", (char *)"ua7", false};
+    cleanup_strings struct strings arguments = {0};
+    size_t keys = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++)
+        many[i] = (struct ua){text_format("ua%u", i), suite_address(FAMILY_IPV6, SUITE_FIRST_UA + i)};
+    sipp_arguments(&defaults, &test, &scenario, &call, &arguments);
+    for (size_t i = 0; i < arguments.count; i++)
+        keys += text_equal(arguments.list[i], "-key");
+    assert_int_equal(keys, 64);
+    for (unsigned i = 0; i < 200; i++) {
+        free(many[i].name);
+        free(many[i].address);
+    }
+}
+
 /* One word an argument, whatever is in it. */
 static void test_words(void **state)
 {
@@ -383,6 +434,8 @@ int main(void)
         cmocka_unit_test(test_uas),
         cmocka_unit_test(test_uac),
         cmocka_unit_test(test_over_tls),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_many_uas),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_transport_of_the_test),
         cmocka_unit_test(test_numbers),

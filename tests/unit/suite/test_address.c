@@ -16,10 +16,11 @@
 #define MOST 400
 
 /* A test with these scenarios, "[part_]ua[cs]_uaN", in this order. */
-static struct test *a_test(const char *const *names)
+static struct test *a_test(enum family family, const char *const *names)
 {
     struct test *test = memory_new(sizeof *test);
 
+    test->family = family;
     test->scenarios = memory_new(MOST * sizeof *test->scenarios);
     for (; *names; names++) {
         cleanup_free char *file = text_format("%s.xml", *names);
@@ -29,7 +30,7 @@ static struct test *a_test(const char *const *names)
     suite_assign_addresses(test);
     return test;
 }
-#define TEST_OF(...) a_test((const char *const[]){__VA_ARGS__, NULL})
+#define TEST_OF(...) a_test(FAMILY_IPV4, (const char *const[]){__VA_ARGS__, NULL})
 
 static void free_test(struct test *test)
 {
@@ -66,6 +67,27 @@ static void test_plain_names(void **state)
     address_is(test, "ua65535", "198.19.0.255");
     assert_null(test_ua(test, "ua2"));
     assert_null(test_ua(test, "ua"));
+    free_test(test);
+}
+
+/* The same numbers, written in hexadecimal: as everybody writes them who prints such an address. */
+static void test_ipv6(void **state)
+{
+    const char *const names[] = {"uas_ua0", "uac_ua1", "uac_ua26", "uac_ua256", "uac_ua130814", NULL};
+    struct test *test = a_test(FAMILY_IPV6, names);
+
+    (void)state;
+    address_is(test, "ua0", "2001:2::1:0");
+    address_is(test, "ua1", "2001:2::1:1");
+    address_is(test, "ua26", "2001:2::1:1a");
+    address_is(test, "ua256", "2001:2::2:0");
+    address_is(test, "ua130814", "2001:2::1ff:fe");
+    for (size_t i = 0; i < test->ua_count; i++) {
+        unsigned number = suite_address_number(test->uas[i].address);
+        cleanup_free char *again = suite_address(FAMILY_IPV6, number);
+
+        assert_string_equal(again, test->uas[i].address);
+    }
     free_test(test);
 }
 
@@ -133,7 +155,7 @@ static void test_unique(void **state)
         names[count++] = text_format("uac_ua%d0000000000%d", i + 1, i);
     }
     names[count] = NULL;
-    test = a_test(names);
+    test = a_test(FAMILY_IPV4, names);
     assert_int_equal(test->ua_count, 300);
     for (size_t i = 0; i < test->ua_count; i++) {
         struct in_addr address;
@@ -175,9 +197,13 @@ static void test_who_is_called(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_names),   cmocka_unit_test(test_last_ones),
-        cmocka_unit_test(test_same_number),   cmocka_unit_test(test_same_in_all_parts),
-        cmocka_unit_test(test_order),         cmocka_unit_test(test_unique),
+        cmocka_unit_test(test_plain_names),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_last_ones),
+        cmocka_unit_test(test_same_number),
+        cmocka_unit_test(test_same_in_all_parts),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_unique),
         cmocka_unit_test(test_who_is_called),
     };
 

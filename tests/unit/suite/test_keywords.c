@@ -43,6 +43,26 @@ static void test_set_and_find(void **state)
     assert_null(keywords.object);
 }
 
+/* In a URI an address of IPv6 is in brackets. */
+static void test_hosts(void **state)
+{
+    struct ua uas[] = {{.name = (char *)"ua0", .address = (char *)"198.18.1.0"},
+                       {.name = (char *)"ua1", .address = (char *)"2001:2::1:1"}};
+    const struct test test = {.name = (char *)"t", .uas = uas, .ua_count = 2};
+    const struct keywords_run run = {.run_id = "r", .number = "1", .dut = "2001:db8::5"};
+    struct keywords keywords = {0};
+
+    (void)state;
+    keywords_of_test(&keywords, &test, &run);
+    assert_string_equal(keywords_find(&keywords, "dut.host", 8), "2001:db8::5");
+    assert_string_equal(keywords_find(&keywords, "dut.uri_host", 12), "[2001:db8::5]");
+    assert_string_equal(keywords_find(&keywords, "ua0.host", 8), "198.18.1.0");
+    assert_string_equal(keywords_find(&keywords, "ua0.uri_host", 12), "198.18.1.0");
+    assert_string_equal(keywords_find(&keywords, "ua1.host", 8), "2001:2::1:1");
+    assert_string_equal(keywords_find(&keywords, "ua1.uri_host", 12), "[2001:2::1:1]");
+    keywords_free(&keywords);
+}
+
 static void replaces(struct keywords_replacements *replacements, const char *expected)
 {
     struct keywords keywords = {0};
@@ -187,10 +207,10 @@ static void test_hidden_uas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_and_find), cmocka_unit_test(test_object),
-        cmocka_unit_test(test_assignments),  cmocka_unit_test(test_later_wins),
-        cmocka_unit_test(test_bad_json),     cmocka_unit_test(test_bad_assignments),
-        cmocka_unit_test(test_hidden_uas),
+        cmocka_unit_test(test_set_and_find),    cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_object),          cmocka_unit_test(test_assignments),
+        cmocka_unit_test(test_later_wins),      cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_bad_assignments), cmocka_unit_test(test_hidden_uas),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

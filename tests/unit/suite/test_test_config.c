@@ -28,6 +28,23 @@ static void parsed(const char *text, const char *transport, double timeout_s)
     test_config_free(&config);
 }
 
+static void family_is(const char *text, enum family family)
+{
+    struct test_config config = {0};
+
+    assert_int_equal(test_config_parse("x", text, NULL, &config, NULL), 0);
+    assert_int_equal(config.family, family);
+    test_config_free(&config);
+}
+
+static void test_family(void **state)
+{
+    (void)state;
+    family_is("", FAMILY_ANY);
+    family_is("family = \"ipv4\"\n", FAMILY_IPV4);
+    family_is("family = ipv6\n", FAMILY_IPV6);
+}
+
 static void test_values(void **state)
 {
     static const char *const transports[] = {"u1", "un", "ui", "t1", "tn"};
@@ -113,6 +130,8 @@ static void test_out_of_range(void **state)
     refused("timeout = inf\n", 1, "timeout");
     refused("\n\ntransport = l2\n", 3, "transport \"l2\": it can be u1, un, ui, t1, tn, l1 or ln");
     refused("transport = \"\"\n", 1, "it can be u1");
+    refused("family = \"ipv5\"\n", 1, "family \"ipv5\": it can be ipv4 or ipv6");
+    refused("\nfamily = 6\n", 2, "family \"6\": it can be ipv4 or ipv6");
     refused("transport = U1\n", 1, "it can be u1");
 }
 
@@ -187,15 +206,11 @@ static void test_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_unknown_key),
-        cmocka_unit_test(test_line_behind_a_comment),
-        cmocka_unit_test(test_file_is_named),
-        cmocka_unit_test(test_wrong_type),
-        cmocka_unit_test(test_out_of_range),
-        cmocka_unit_test(test_unfinished),
-        cmocka_unit_test(test_first_fault),
-        cmocka_unit_test(test_nobody_asks),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_family),
+        cmocka_unit_test(test_unknown_key),   cmocka_unit_test(test_line_behind_a_comment),
+        cmocka_unit_test(test_file_is_named), cmocka_unit_test(test_wrong_type),
+        cmocka_unit_test(test_out_of_range),  cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_first_fault),   cmocka_unit_test(test_nobody_asks),
         cmocka_unit_test(test_load),
     };
 
