@@ -16,7 +16,7 @@ struct network {
     unsigned prefix;
 };
 
-/* Whether the kernel has IPv6, and new network devices and namespaces do. */
+/* Whether the kernel has IPv6. It may be turned off on the host: new namespaces have it all the same. */
 bool network_has_ipv6(void);
 
 /* Parses ADDRESS/PREFIX; one with bits behind the prefix is refused with the words of the one that was meant.

@@ -233,8 +233,7 @@ static int check_families(const struct run *run, struct error **ret)
     for (size_t i = 0; i < run->suite.test_count; i++)
         if (run->suite.tests[i].family == FAMILY_IPV6 && !network_has_ipv6())
             return error_set(ret, ERROR_HOST,
-                             "the test %s needs IPv6, which this kernel does not have or has turned off "
-                             "(/proc/sys/net/ipv6/conf/default/disable_ipv6)",
+                             "the test %s needs IPv6, which this kernel does not have (/proc/sys/net/ipv6)",
                              run->suite.tests[i].name);
     return 0;
 }
