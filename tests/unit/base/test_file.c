@@ -18,36 +18,11 @@
 #include "src/base/memory.h"
 #include "tests/unit/support/support.h"
 
-struct scene {
-    char *folder;
-    int dir;
-};
-
-static int setup(void **state)
-{
-    struct scene *scene = memory_new(sizeof *scene);
-
-    scene->folder = folder_make();
-    scene->dir = folder_open(scene->folder);
-    *state = scene;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *scene = *state;
-
-    close(scene->dir);
-    folder_remove(scene->folder);
-    free(scene);
-    return 0;
-}
-
 /* ---- reading ---- */
 
 static void test_read(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_free char *data = NULL;
     cleanup_free char *empty = NULL;
     size_t length = 77;
@@ -64,7 +39,7 @@ static void test_read(void **state)
 
 static void test_read_at_most(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_error struct error *error = NULL;
     cleanup_free char *text = text_format("%0100000d", 5);
     cleanup_free char *data = NULL;
@@ -80,7 +55,7 @@ static void test_read_at_most(void **state)
     assert_string_equal(data, text);
 }
 
-static void cannot_read(struct scene *scene, const char *name, const char *words, int sys)
+static void cannot_read(struct folder_scene *scene, const char *name, const char *words, int sys)
 {
     cleanup_error struct error *error = NULL;
     char *data = NULL;
@@ -94,7 +69,7 @@ static void cannot_read(struct scene *scene, const char *name, const char *words
 
 static void test_cannot_read(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     assert_int_equal(mkfifoat(scene->dir, "fifo", 0600), 0);
     folder_put(scene->folder, "folder/", "");
@@ -105,7 +80,7 @@ static void test_cannot_read(void **state)
 
 /* ---- writing ---- */
 
-static mode_t mode_of(const struct scene *scene, const char *name)
+static mode_t mode_of(const struct folder_scene *scene, const char *name)
 {
     struct stat status;
 
@@ -113,7 +88,7 @@ static mode_t mode_of(const struct scene *scene, const char *name)
     return status.st_mode & 07777;
 }
 
-static void written(const struct scene *scene, const char *name, const char *expected)
+static void written(const struct folder_scene *scene, const char *name, const char *expected)
 {
     cleanup_free char *text = folder_get(scene->folder, name);
 
@@ -123,7 +98,7 @@ static void written(const struct scene *scene, const char *name, const char *exp
 
 static void test_write(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     assert_int_equal(file_write(scene->dir, "a", "one", 3, 0640, NULL), 0);
     written(scene, "a", "one");
@@ -137,7 +112,7 @@ static void test_write(void **state)
 /* Who has the old file open, or a hard link to it, keeps the old file: it is replaced, not written over. */
 static void test_write_is_atomic(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_fd int old = -1;
     char text[8] = "";
 
@@ -156,7 +131,7 @@ static void test_write_is_atomic(void **state)
 /* A link of that name is replaced, and what it leads to is left alone; the temporary file's name too. */
 static void test_write_follows_no_link(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     folder_put(scene->folder, "victim", "mine");
     folder_link(scene->folder, "victim", "a");
@@ -168,7 +143,7 @@ static void test_write_follows_no_link(void **state)
 
 static void test_cannot_write(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_error struct error *missing = NULL;
     cleanup_error struct error *folder = NULL;
 
@@ -184,7 +159,7 @@ static void test_cannot_write(void **state)
 
 static void test_list(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     static const char *const names[] = {"b", "B", "a10", "a2", ".hidden", "\xc3\xa9", "_", "a"};
     static const char *const sorted[] = {".hidden", "B", "_", "a", "a10", "a2", "b", "\xc3\xa9"};
     cleanup_strings struct strings list = {0};
@@ -202,7 +177,7 @@ static void test_list(void **state)
 
 static void test_list_many(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_strings struct strings list = {0};
 
     for (int i = 0; i < 1200; i++) {
@@ -219,7 +194,7 @@ static void test_list_many(void **state)
 
 static void test_list_nothing(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_strings struct strings list = {0};
     cleanup_error struct error *error = NULL;
     size_t before = descriptors_open();
@@ -233,7 +208,7 @@ static void test_list_nothing(void **state)
 
 static void test_make_folders(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_free char *deep = text_format("%s/a//b/c/", scene->folder);
     cleanup_free char *file = text_format("%s/file/b", scene->folder);
     cleanup_error struct error *error = NULL;
@@ -261,14 +236,14 @@ static int make_relative(void *user)
 
 static void test_make_folders_relative(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     assert_int_equal(exit_of(make_relative, scene->folder), 0);
 }
 
 static void test_absolute(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_free char *link = text_format("%s/x/../l", scene->folder);
     cleanup_free char *expected = text_format("%s/t", scene->folder);
     cleanup_free char *path = NULL;
@@ -285,7 +260,7 @@ static void test_absolute(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_read),
         TEST(test_read_at_most),

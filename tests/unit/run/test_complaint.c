@@ -169,33 +169,8 @@ static void test_length(void **state)
 
 static struct scenario server = {(char *)"uas_ua0.xml", (char *)"", (char *)"ua0", true};
 
-struct scene {
-    char *folder;
-    int dir;
-};
-
-static int setup(void **state)
-{
-    struct scene *scene = memory_new(sizeof *scene);
-
-    scene->folder = folder_make();
-    scene->dir = folder_open(scene->folder);
-    *state = scene;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *scene = *state;
-
-    close(scene->dir);
-    folder_remove(scene->folder);
-    free(scene);
-    return 0;
-}
-
 /* A log of that time, in seconds. */
-static void put(const struct scene *scene, const char *name, time_t time, const char *text)
+static void put(const struct folder_scene *scene, const char *name, time_t time, const char *text)
 {
     struct timespec times[2] = {{.tv_sec = time}, {.tv_sec = time}};
 
@@ -203,7 +178,7 @@ static void put(const struct scene *scene, const char *name, time_t time, const 
     assert_int_equal(utimensat(scene->dir, name, times, 0), 0);
 }
 
-static void finds(const struct scene *scene, const char *said, const char *expected)
+static void finds(const struct folder_scene *scene, const char *said, const char *expected)
 {
     struct timespec since = {.tv_sec = 1000};
     struct complaint complaint = complaint_find(scene->dir, &server, &since, said);
@@ -217,7 +192,7 @@ static void finds(const struct scene *scene, const char *said, const char *expec
 /* Of this run and this scenario only: there is a log for each start of SIPp, with its process in the name. */
 static void test_whose_log(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     finds(scene, "", NULL);
     put(scene, "uas_ua0_20_errors.log", 999, STAMP "of an earlier call");
@@ -241,7 +216,7 @@ static void test_log_or_standard_error(void **state)
     static const char said[] = "Resolving remote host '127.0.0.1'... Done.\n" STAMP
                                "Error on TCP connection, remote peer probably closed the socket: refused\n"
                                "There were more errors, see 'uac_23724_errors.log' file\n";
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     finds(scene, said, "no TCP connection: refused");
     put(scene, "uas_ua0_1_errors.log", 1001, STAMP "first" STAMP "second");
@@ -255,7 +230,7 @@ static void test_log_or_standard_error(void **state)
 /* What is no SIPp, or a SIPp that crashed, has no stamps. */
 static void test_last_line(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     finds(scene, "Resolving remote host '127.0.0.1'... Done.\n", NULL);
     finds(scene, "one\n\ntwo: \xff\r\n  \n", "two: \\xff");
@@ -268,7 +243,7 @@ static void test_last_line(void **state)
 /* Of a huge log the beginning is read; a NUL does not end it. */
 static void test_huge_log(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_buffer struct buffer log = {0};
 
     buffer_add(&log, "\0\0", 2);
@@ -281,7 +256,7 @@ static void test_huge_log(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
         cmocka_unit_test(test_sipp_itself),

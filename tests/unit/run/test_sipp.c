@@ -313,31 +313,6 @@ static void test_exit_text(void **state)
 
 /* ---- files ---- */
 
-struct scene {
-    char *folder;
-    int dir;
-};
-
-static int setup(void **state)
-{
-    struct scene *scene = memory_new(sizeof *scene);
-
-    scene->folder = folder_make();
-    scene->dir = folder_open(scene->folder);
-    *state = scene;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct scene *scene = *state;
-
-    close(scene->dir);
-    folder_remove(scene->folder);
-    free(scene);
-    return 0;
-}
-
 #define HEADER                                                                                               \
     "StartTime;LastResetTime;CurrentTime;ElapsedTime(P);ElapsedTime(C);TargetRate;CallRate(P);CallRate(C);"  \
     "IncomingCall(P);\n"
@@ -360,7 +335,7 @@ static void test_call_rate(void **state)
         {"a;\n1;CallRate(C);\n3;4;5;\n", -1}, /* no header */
     };
     struct test test = {.scenarios = (struct scenario[]){server, client}, .scenario_count = 2};
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     assert_true(sipp_call_rate(scene->dir, &test) < 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -386,7 +361,7 @@ static void test_call_rate_of_parts(void **state)
         {(char *)"3_uac_ua2.xml", (char *)"3", (char *)"ua2", false},
     };
     struct test test = {.scenarios = scenarios, .scenario_count = 5};
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
 
     folder_put(scene->folder, "1_uas_ua1_trace.csv", HEADER ROW("1000"));
     folder_put(scene->folder, "1_uac_ua3_trace.csv", HEADER ROW("100"));
@@ -400,7 +375,7 @@ static void test_call_rate_of_parts(void **state)
 
 static void test_find(void **state)
 {
-    struct scene *scene = *state;
+    struct folder_scene *scene = *state;
     cleanup_free char *program = text_format("%s/bin/sipp", scene->folder);
     cleanup_free char *path = text_format("%s/data:/no/such::%s/link", scene->folder, scene->folder);
     cleanup_free char *saved = text_copy(getenv("PATH"));
@@ -429,7 +404,7 @@ static void test_find(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uas),
         cmocka_unit_test(test_uac),

@@ -131,6 +131,26 @@ int folder_open(const char *folder)
     return fd;
 }
 
+int folder_setup(void **state)
+{
+    struct folder_scene *scene = memory_new(sizeof *scene);
+
+    scene->folder = folder_make();
+    scene->dir = folder_open(scene->folder);
+    *state = scene;
+    return 0;
+}
+
+int folder_teardown(void **state)
+{
+    struct folder_scene *scene = *state;
+
+    close(scene->dir);
+    folder_remove(scene->folder);
+    free(scene);
+    return 0;
+}
+
 /* ---- words ---- */
 
 void error_check(const struct error *error, enum error_code code, const char *words, const char *file,

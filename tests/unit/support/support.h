@@ -31,6 +31,14 @@ char *folder_get(const char *folder, const char *name);
 bool folder_has(const char *folder, const char *name); /* a link to nowhere, too */
 int folder_open(const char *folder);
 
+/* A folder for each test, as the state of cmocka. */
+struct folder_scene {
+    char *folder;
+    int dir;
+};
+int folder_setup(void **state);
+int folder_teardown(void **state);
+
 /* That `error` has this code and says `words` somewhere. */
 #define assert_error(error, code, words) error_check(error, code, words, __FILE__, __LINE__)
 void error_check(const struct error *error, enum error_code code, const char *words, const char *file,
