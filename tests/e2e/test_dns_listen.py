@@ -1,8 +1,6 @@
 #!/usr/bin/env -S python3 -B
 """--dns-listen: the names of all running tests, for a device outside that asks one resolver only; as an ordinary user with
 a policy, and as root."""
-import contextlib
-import ipaddress
 import os
 import signal
 import socket
@@ -15,60 +13,11 @@ import harness
 import host
 import lab_case
 import suites
+from dns_listen import NXDOMAIN, PORT, DnsListenCase
 from lab import DUT, HOST
-from lab_case import OPTIONS, LabCase
 
 setUpModule = lab_case.set_up_lab
-PORT = 5353
-NXDOMAIN = 3
 NOBODY = "10.22.22.4"  # an address of the machine `taken`
-
-
-class DnsListenCase(LabCase):
-    def add_test(self, name, zone, *, before=suites.WAIT, files=None):
-        suites.write_test(self.folder / "suite", name, {**OPTIONS, "dns.txt": zone, **(files or {})}, before=before)
-        self.me.own(self.folder)
-
-    def start_run(self, *options, listen=f"{HOST}:{PORT}", jobs=4):
-        return self.start("suite", "--dut", DUT, "--dns-listen", listen, "--jobs", str(jobs), "--keep", "all", *options)
-
-    def ask(self, name, kind="A", how="udp", machine=None, port=PORT, patience=5):
-        """The response code, and for an A record its address."""
-        machine = machine or lab_case.lab.dut
-        rcode, count, _, _, answer = machine.inside(
-            lambda: dns_client.query(kind, name, how, HOST, port=port, patience=patience))
-        return rcode, str(ipaddress.IPv4Address(answer[-4:])) if kind == "A" and count else None
-
-    def wait_for_test(self, name, running):
-        """Until the test is in its before.sh; the file that ends that."""
-        return self.wait_for(f"sippod-results/{name}/*/waiting", running).parent / "go"
-
-    def wait_for_line(self, running, text):
-        """Reads what sippod prints up to a line with this text in it."""
-        for line in running.popen.stdout:
-            if text in line:
-                return line
-        return self.fail(f"no line has {text}\n{running.wait()}")
-
-    def logs(self, name):
-        return "".join(file.read_text() for file in self.folder.glob(f"sippod-results/{name}/*/sipplauncher.log"))
-
-    def assertNothingStarted(self, run, expression):
-        self.assertExit(run, 2)
-        self.assertRegex(run.err, expression)
-        self.assertEqual(run.out, "")
-        self.assertFalse((self.folder / "sippod-results").exists(), run)
-
-    @contextlib.contextmanager
-    def setting(self, name, value):
-        """Of the host's network."""
-        machine = lab_case.lab.host
-        before = machine.get(name)
-        machine.set({name: value})
-        try:
-            yield
-        finally:
-            machine.set({name: before})
 
 
 class Names(DnsListenCase):
