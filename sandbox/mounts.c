@@ -2,7 +2,7 @@
  * at once (mount_setattr(2), recursively), then fresh tmpfs go where programs write, and overlays with a
  * tmpfs upper on /etc and /var. What the test needs from below those places (its run folder, the suite) was
  * opened before as detached copies of mounts (open_tree(2)) and is moved into place last, at the path that it
- * has outside.
+ * has outside. In the end all is nosuid.
  *
  * Limits: an overlay of / itself is refused in a user namespace. An overlay shows one file system, so mounts
  * below /etc and /var (a separate /var/lib, the three files that container engines mount into /etc) are
@@ -67,6 +67,17 @@ static int make_read_only(int tree, const char *path, struct error **ret)
     if (syscall(SYS_mount_setattr, tree, tree < 0 ? path : "", AT_RECURSIVE | (tree < 0 ? 0 : AT_EMPTY_PATH),
                 &attributes, sizeof attributes) < 0)
         return error_sys(ret, ERROR_HOST, errno, "cannot make %s read-only in the pod", path);
+    return 0;
+}
+
+/* Programs that have capabilities by their files (SIPp on Fedora, ping) run with what the pod gives them. The
+ * kernel would refuse to execute them: there they cannot have what their files say. */
+static int ignore_file_capabilities(struct error **ret)
+{
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID};
+
+    if (syscall(SYS_mount_setattr, -1, "/", AT_RECURSIVE, &attributes, sizeof attributes) < 0)
+        return error_sys(ret, ERROR_HOST, errno, "cannot make the pod's mounts nosuid");
     return 0;
 }
 
@@ -393,5 +404,7 @@ int mounts_set_up(const struct mounts_plan *plan, void (*tell)(void *user, const
     forget_detached(&set_up);
     if (result == 0 && plan->own_dns)
         use_own_dns(plan, &set_up);
-    return result == 0 ? mount_proc(&set_up, ret) : -1;
+    if (result == 0)
+        result = mount_proc(&set_up, ret);
+    return result == 0 ? ignore_file_capabilities(ret) : -1;
 }

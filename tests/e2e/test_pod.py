@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import harness
@@ -145,6 +146,17 @@ class Inside(PodCase):
             self.assertTrue(facts["stdin"])
             self.assertNotIn("LD_LIBRARY_PATH", facts["environment"])
             self.assertEqual(Path(facts["folder"]), self.run_folder())
+
+    def test_sipp_with_file_capabilities(self):
+        """As Fedora's has them, to play captures; a pod has others, or none."""
+        if os.geteuid() != 0:
+            harness.skip("only root gives a file capabilities")
+        program = self.folder / "sipp"
+        shutil.copy(harness.require("sipp"), program)
+        subprocess.run([harness.require("setcap"), "cap_net_raw=ep", program], check=True)
+        tests = [harness.workspace.quickstart / name for name in ("call", "rtp")]
+        self.assertExit(self.sippod(*tests, "--sipp", program), 0)
+        self.assertExit(self.sippod(*tests, "--sipp", program, "--fs", "host"), 0)
 
     def test_after_sh_sees_the_same_pod(self):
         after = f"{self.probe_command('after.json')}\n"
