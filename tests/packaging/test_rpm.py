@@ -27,10 +27,10 @@ CONTENTS = {
     "libsippod-expect": "/usr/lib64/libsippod-expect.so.0 /usr/lib64/libsippod-expect.so.0.1.0",
     "libsippod-expect-devel": """/usr/include/sippod/expect.h /usr/include/sippod/expect_cmocka.h
         /usr/include/sippod/packet.h /usr/include/sippod/predicate.h /usr/include/sippod/verdict.h
-        /usr/lib64/libsippod-expect.a /usr/lib64/libsippod-expect.so /usr/lib64/pkgconfig/sippod-expect.pc""",
+        /usr/lib64/libsippod-expect.so /usr/lib64/pkgconfig/sippod-expect.pc""",
     "libhyperstart-mock": "/usr/lib64/libhyperstart-mock.so.0 /usr/lib64/libhyperstart-mock.so.0.1.0",
     "libhyperstart-mock-devel": """/usr/include/sippod/hyperstart_mock.h /usr/include/sippod/hyperstart_mock_cmocka.h
-        /usr/lib64/libhyperstart-mock.a /usr/lib64/libhyperstart-mock.so /usr/lib64/pkgconfig/hyperstart-mock.pc""",
+        /usr/lib64/libhyperstart-mock.so /usr/lib64/pkgconfig/hyperstart-mock.pc""",
 }
 DOCUMENTS = re.compile(r"/usr/share/(licenses|doc/sippod)(/|-)|/usr/lib/\.build-id/|/usr/share/man/")
 PROGRAMS = re.compile(r"/usr/bin/sippod|/usr/libexec/sippod/.*|/usr/lib64/.*\.so(\.[0-9.]+)?")
