@@ -18,14 +18,17 @@ CHANGES = [(r"\((\d+)-[a-z]{6}\)", r"(\1-RUNID)"), (r"sipp-[a-z]{6}", "sipp-RUNI
 
 
 def steps(text):
-    """(kind, name or lead, text) of all blocks: file, run, output."""
+    """(kind, name or lead, text) of all blocks: file, run, output. What is not run has no output."""
+    runs = False
     for match in BLOCK.finditer(text):
         named = re.fullmatch(r"`([^`]+)`:", match["lead"].strip())
         if named:
             yield "file", named[1], match["text"]
-        elif match["kind"] == "sh" and "<!-- not run" not in match["lead"]:
-            yield "run", "", match["text"]
-        elif match["kind"] == "text":
+        elif match["kind"] == "sh":
+            runs = "<!-- not run" not in match["lead"]
+            if runs:
+                yield "run", "", match["text"]
+        elif match["kind"] == "text" and runs:
             yield "output", "", match["text"]
 
 
