@@ -130,15 +130,12 @@ static int check_dut(const struct run_options *run, struct error **ret)
     return 0;
 }
 
-/* A group is run when all of it is READY: who waits there for another one would wait for ever. */
 static int check_dns(const struct run_options *run, struct error **ret)
 {
     if (run->dns_listen && !run->dut)
         return error_set(ret, ERROR_INPUT, "--dns-listen %s: it goes with --dut", run->dns_listen);
     if (run->dns_wait && !run->dns_listen)
         return error_set(ret, ERROR_INPUT, "--dns-wait: it goes with --dns-listen");
-    if (run->dns_wait && run->group)
-        return error_set(ret, ERROR_INPUT, "--dns-wait: it goes with --jobs, not with --group");
     return 0;
 }
 

@@ -84,7 +84,7 @@ struct results {
     bool random;            /* with this … */
     unsigned long seed;     /* … */
     unsigned pass;          /* of --loop, from 1: the tests are those of this one */
-    struct strings earlier; /* run folders that earlier passes have left */
+    struct strings earlier; /* run folders that earlier passes, and turns that did not count, have left */
     size_t planned;
     struct test_result **tests;
     size_t count;

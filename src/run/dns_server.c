@@ -1,6 +1,7 @@
 #include "src/run/dns_server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ struct dns_server {
     struct helper *helper;
     struct loop *loop;
     struct log *log;
-    bool wait;
+    enum dns_second second;
     struct zones *zones; /* of those that do not wait */
     struct dns_names *names;
     unsigned last_id;
@@ -170,6 +171,17 @@ static struct dns_names *add_names(struct dns_server *server, const struct dns_n
     return names;
 }
 
+static void refuse(const struct dns_names *owner, const char *name, struct error **ret)
+{
+    bool may_wait = !owner->config.lasting, waits = owner->server->second == DNS_SECOND_STEPS_BACK;
+
+    error_set(ret, ERROR_INPUT, ZONE_FILE ": %s is a name of %s, too, which %s%s", name, owner->title,
+              may_wait ? "is running" : "has it to the end of the run",
+              may_wait && !waits ? "; with --dns-wait this one would wait" : "");
+    if (may_wait && waits && ret)
+        (*ret)->sys = EAGAIN;
+}
+
 struct dns_names *dns_names_serve(struct dns_server *server, const struct dns_names_config *config,
                                   void (*served)(void *user, const struct error *error), void *user,
                                   char **ret_waits, struct error **ret)
@@ -183,10 +195,8 @@ struct dns_names *dns_names_serve(struct dns_server *server, const struct dns_na
         error_set(ret, ERROR_FAILED, "%s", error_text(server->error));
         return NULL;
     }
-    if (owner && (!server->wait || owner->config.lasting)) {
-        error_set(ret, ERROR_INPUT, ZONE_FILE ": %s is a name of %s, too, %s", name, owner->title,
-                  owner->config.lasting ? "which has it to the end of the run"
-                                        : "which is running; with --dns-wait this one would wait");
+    if (owner && (server->second != DNS_SECOND_WAITS || owner->config.lasting)) {
+        refuse(owner, name, ret);
         return NULL;
     }
     names = add_names(server, config);
@@ -343,7 +353,7 @@ struct dns_server *dns_server_start(const struct dns_server_config *config, stru
     *server = (struct dns_server){
         .loop = config->host->loop,
         .log = config->log,
-        .wait = config->wait,
+        .second = config->second,
         .zones = zones_new(),
         .lost = config->lost,
         .user = config->user,

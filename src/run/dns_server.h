@@ -9,14 +9,21 @@
 struct dns_server;
 struct dns_names; /* those of a test */
 
+/* What becomes of a test that has a name which another one has. */
+enum dns_second {
+    DNS_SECOND_FAILS,
+    DNS_SECOND_WAITS,      /* for the end of the other one */
+    DNS_SECOND_STEPS_BACK, /* fails with EAGAIN: it may have another turn */
+};
+
 struct dns_server_config {
     struct host *host;
     const char *address;         /* as on the command line */
     const int *sockets;          /* of dns_address_bind(), which stay the caller's */
     const char *dut;             /* that may ask, beside the address itself, which is this host's … */
     const struct strings *allow; /* … and these networks */
-    bool wait;                   /* for names that another test has */
-    struct log *log;             /* of the run, NULL: none */
+    enum dns_second second;
+    struct log *log;                                   /* of the run, NULL: none */
     void (*lost)(void *user, const struct error *why); /* it has ended by itself */
     void *user;
 };

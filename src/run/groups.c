@@ -1,5 +1,6 @@
 #include "src/run/groups.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "src/base/memory.h"
@@ -7,6 +8,7 @@
 struct member {
     struct groups *groups;
     struct test_run *run; /* NULL: it has ended */
+    struct turn turn;
 };
 
 enum phase {
@@ -22,6 +24,7 @@ struct groups {
     enum phase phase;
     struct member *members; /* of the present group */
     size_t count, running;
+    struct turn left; /* to the next group, if left.test is not NULL */
     bool stopped;
     struct timer *timer; /* of the step to come */
     void (*ended)(void *user);
@@ -52,15 +55,40 @@ static void on_ran(void *user)
         step_later(groups, 0);
 }
 
+/* There is no room for it beside the others of its group. Where it is alone there is nothing to wait for. */
+static bool leave_to_next(struct groups *groups, const struct member *member,
+                          const struct test_result *result)
+{
+    bool alone = true;
+
+    for (size_t i = 0; i < groups->count; i++)
+        alone = alone && !groups->members[i].run;
+    if (alone || groups->stopped)
+        return false;
+    fprintf(stderr, "sippod: the test %s is left to the next group: %s\n", result->name, result->reason);
+    groups->left = member->turn;
+    return true;
+}
+
+static void count_result(struct groups *groups, const struct member *member, struct test_result *result,
+                         bool no_room)
+{
+    if (no_room && leave_to_next(groups, member, result)) {
+        turns_again(groups->turns, result);
+        return;
+    }
+    if (no_room)
+        turns_tell_no_room(groups->turns, result);
+    turns_ended(groups->turns, result);
+}
+
 static void on_ended(void *user, struct test_result *result, bool no_room)
 {
     struct member *member = user;
     struct groups *groups = member->groups;
 
     member->run = NULL;
-    if (no_room)
-        turns_tell_no_room(groups->turns, result);
-    turns_ended(groups->turns, result);
+    count_result(groups, member, result, no_room);
     if (groups->phase == PHASE_RUNNING) /* cut off just before it was to run */
         on_ran(member);
     else
@@ -81,7 +109,7 @@ static void begin_group(struct groups *groups)
 
 static void end_group(struct groups *groups)
 {
-    bool more = groups->turns->next < groups->turns->count;
+    bool more = groups->left.test || groups->turns->next < groups->turns->count;
 
     if (groups->stopped || !more || (groups->options.stop && groups->turns->failed)) {
         groups->ended(groups->user);
@@ -117,17 +145,29 @@ static void run_all(struct groups *groups)
             test_run_go(groups->members[i].run);
 }
 
+/* What the group before has left comes first; what this one leaves ends it. */
+static bool take_turn(struct groups *groups, struct turn *ret_turn)
+{
+    if (groups->stopped || groups->count == groups->options.size || (groups->left.test && groups->count))
+        return false;
+    if (!groups->left.test)
+        return turns_next(groups->turns, ret_turn);
+    *ret_turn = groups->left;
+    groups->left = (struct turn){0};
+    return true;
+}
+
 static void prepare_next(struct groups *groups)
 {
     struct member *member = &groups->members[groups->count];
-    struct turn turn;
 
-    if (groups->stopped || groups->count == groups->options.size || !turns_next(groups->turns, &turn)) {
+    if (!take_turn(groups, &member->turn)) {
         run_all(groups);
         return;
     }
     groups->count++;
-    member->run = test_run_start(groups->turns->context, turn.test, turn.index, &callbacks, member);
+    member->run =
+        test_run_start(groups->turns->context, member->turn.test, member->turn.index, &callbacks, member);
 }
 
 static void step(void *user)

@@ -1,5 +1,6 @@
 /* Tests in groups, as Sipplauncher runs them: the tests of a group are prepared one after the other, run
- * together, and cleaned one after the other in reverse order; then comes a pause, and the next group. */
+ * together, and cleaned one after the other in reverse order; then comes a pause, and the next group. A test
+ * for which there is no room beside those of its group ends that, and is the first of the next one. */
 #pragma once
 
 #include "src/run/turns.h"

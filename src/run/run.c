@@ -283,7 +283,9 @@ static int start_dns(struct run *run, struct error **ret)
         .sockets = run->dns_sockets,
         .dut = options->dut,
         .allow = &options->allow,
-        .wait = options->dns_wait,
+        .second = !options->dns_wait ? DNS_SECOND_FAILS
+                  : options->group   ? DNS_SECOND_STEPS_BACK /* who waits in a group holds all of it up */
+                                     : DNS_SECOND_WAITS,
         .log = run->log,
         .lost = on_lost,
         .user = run,

@@ -64,7 +64,7 @@ static void on_test_ended(void *user, struct test_result *result, bool no_room)
     slot->run = NULL;
     schedule->running--;
     if (no_room && put_back(schedule, slot, result)) {
-        test_result_free(result);
+        turns_again(schedule->turns, result);
     } else {
         if (no_room)
             turns_tell_no_room(schedule->turns, result);

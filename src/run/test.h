@@ -59,8 +59,8 @@ struct test_callbacks {
     /* Its pod has ended while it waited; it goes on waiting, to be cleaned. NULL: nobody has to know. */
     void (*lost)(void *user, const char *why);
     /* Called once: it is CLEAN, DIRTY or NOT READY and nothing of it is left but its results, which the
-     * callee takes. `no_room`: it is NOT READY only because the host had no room for another pod. The object
-     * is freed. */
+     * callee takes. `no_room`: it is NOT READY only because of tests that run: the host had no room for
+     * another pod, or a name of it is theirs. The object is freed. */
     void (*ended)(void *user, struct test_result *result, bool no_room);
 };
 

@@ -55,7 +55,7 @@ struct test_run {
     bool hurry, dirty, pod_lost;
     bool pod_up;        /* and waits for the rendering */
     bool capture_waits; /* for the names of dns.txt, which is rendered */
-    bool no_room;       /* for another pod */
+    bool no_room;       /* beside the tests that run */
     char *why;          /* it was cut off early, NULL: it was not */
     int64_t entered_ns; /* when the present phase began */
     bool held;          /* waits for test_run_go() or test_run_clean() */

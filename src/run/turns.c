@@ -73,6 +73,13 @@ bool turns_next(struct turns *turns, struct turn *ret_turn)
     return false;
 }
 
+void turns_again(struct turns *turns, struct test_result *result)
+{
+    if (result->folder)
+        strings_add(&turns->results->earlier, result->folder);
+    test_result_free(result);
+}
+
 void turns_ended(struct turns *turns, struct test_result *result)
 {
     if (result->verdict == VERDICT_FAIL)

@@ -26,9 +26,12 @@ void turns_open(struct turns *ret_turns, const struct test_context *context, con
 /* The next turn; false when there is none. */
 bool turns_next(struct turns *turns, struct turn *ret_turn);
 
+/* Takes the result of a turn that is to be had again, and so does not count. */
+void turns_again(struct turns *turns, struct test_result *result);
+
 /* Takes the result of a turn. */
 void turns_ended(struct turns *turns, struct test_result *result);
 
-/* Prints that a test was NOT READY because the host had no room for it: the test itself leaves that to
+/* Prints that a test was NOT READY because there was no room for it: the test itself leaves that to
  * whoever could have tried again. */
 void turns_tell_no_room(const struct turns *turns, const struct test_result *result);

@@ -22,7 +22,9 @@ class DnsListenCase(LabCase):
     def start_run(self, *options, listen=None, jobs=4):
         if listen is None:
             listen = f"[{self.resolver}]:{PORT}" if ":" in self.resolver else f"{self.resolver}:{PORT}"
-        return self.start("suite", "--dut", self.dut, "--dns-listen", listen, "--jobs", str(jobs), "--keep", "all", *options)
+        if "--group" not in options:
+            options = ("--jobs", str(jobs), *options)
+        return self.start("suite", "--dut", self.dut, "--dns-listen", listen, "--keep", "all", *options)
 
     def ask(self, name, kind="A", how="udp", machine=None, port=PORT, patience=5):
         """The response code, and of an A or AAAA record its address."""

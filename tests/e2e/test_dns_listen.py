@@ -174,6 +174,32 @@ class Conflicts(DnsListenCase):
         self.assertExit(running.wait(), 0)
         self.assertEqual(self.results()["totals"]["pass"], 2)
 
+    def test_second_is_held_back_to_the_next_group(self):
+        """To wait in its own group, which goes on when all of it is READY, would be to wait for ever."""
+        for name, zone in {**self.ZONES, "c": "c.example.org A 192.0.2.3\n"}.items():
+            self.add_test(name, zone, before="")
+        run = self.start_run("--dns-wait", "--group", "3").wait()
+        self.assertExit(run, 0)
+        self.assertEqual([f"{line.state} {line.test}" for line in run.states][:6],
+                         ["PREPARING a", "PREPARING b", "STARTING a", "SUCCESS a", "CLEANING a", "PREPARING b"])
+        self.assertEqual([line.test for line in run.states if line.state == "STARTING"], ["a", "b", "c"])
+        self.assertRegex(run.err, r"\Asippod: the test b is left to the next group: dns\.txt: (www|a)\.example\.com\. is a "
+                                  r"name of the test a \(1-\w+\), too, which is running\n\Z")
+        self.assertEqual([(test["name"], test["index"]) for test in self.results()["tests"]],
+                         [("a", 1), ("c", 3), ("b", 2)])
+        first = self.results()["earlier"]
+        self.assertEqual(len(first), 1)
+        self.assertEqual(set(self.folder.glob("sippod-results/b/*")) - {self.run_folder(self.results_by_name()["b"])},
+                         {self.folder / "sippod-results" / first[0]})
+
+    def test_second_of_a_group_is_not_ready(self):
+        """Unless it is told to wait."""
+        for name, zone in self.ZONES.items():
+            self.add_test(name, zone, before="")
+        run = self.start_run("--group", "2").wait()
+        self.assertExit(run, 1)
+        self.assertEqual([line.test for line in run.states if line.state == "NOT READY"], ["b"])
+
     def test_to_wait_takes_no_time(self):
         """What a test waits for others does not count for its time limit."""
         self.add_test("a", "www.example.com A 192.0.2.1\n")
@@ -230,9 +256,7 @@ class Refused(DnsListenCase):
     def test_what_goes_with_what(self):
         self.add_test("one", "")
         for options, expression in ((("--dns-listen", HOST), f"--dns-listen {HOST}: it goes with --dut"),
-                                    (("--dns-wait",), "--dns-wait: it goes with --dns-listen"),
-                                    (("--dut", DUT, "--dns-listen", HOST, "--dns-wait", "--group", "2"),
-                                     "--dns-wait: it goes with --jobs")):
+                                    (("--dns-wait",), "--dns-wait: it goes with --dns-listen")):
             self.assertNothingStarted(self.sippod("suite", *options), expression)
 
     def test_another_hosts_address(self):
