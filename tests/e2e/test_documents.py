@@ -115,6 +115,8 @@ ERRORS = {
     "received an unexpected BYE": {"uas_ua0.xml": suites.uas(),
                                    "uac_ua1.xml": suites.uac(method="BYE")},
     "nothing was received": {"uas_ua0.xml": suites.uas(before=suites.pause(5))},
+    "not over after its time limit": {"uas_ua0.xml": suites.uas(before=suites.pause(5)), "test.conf": "timeout = 2\n",
+                                      "uac_ua1.xml": suites.uac(before=suites.pause(5))},
     "expectation ": {"test.conf": 'expect "no call" {\n predicate = "not(saw_sip(OPTIONS))"\n}\n'},
     "before.sh ended with exit code 2": {"before.sh": REFUSED},
     "before.sh ended with exit code ...": {"before.sh": "echo 'Network is unreachable' >&2; exit 7\n"},
