@@ -162,7 +162,7 @@ void judge_fail(struct judge *judge, size_t interface, const char *why)
         if (matter->interface != ANY && matter->interface != interface)
             continue;
         if (matter->interface == ANY) /* else its own words say so */
-            snprintf(words, sizeof words, "on %s: %s", judge->interfaces[interface], why);
+            snprintf(words, sizeof words, "%s: %s", judge->interfaces[interface], why);
         else
             snprintf(words, sizeof words, "%s", why);
         (void)evaluation_fail(&matter->evaluation, words);

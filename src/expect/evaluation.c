@@ -18,14 +18,14 @@ static void describe(const struct evaluation *evaluation, char *text, size_t siz
         evaluation->predicate.detail(evaluation->predicate.state, text, size);
 }
 
-static bool fail(struct evaluation *evaluation, const char *why, const char *losses)
+static bool fail(struct evaluation *evaluation, const char *words, const char *more)
 {
     struct sippod_verdict *verdict = &evaluation->verdict;
     const char *place = evaluation->place;
 
     if (!ended(evaluation)) {
-        snprintf(verdict->detail, sizeof verdict->detail, "%s%s%s%s", *place ? place + 1 : "",
-                 *place ? ": " : "", why, losses);
+        snprintf(verdict->detail, sizeof verdict->detail, "%s%s%s%s%s", *place ? place + 1 : "",
+                 *place ? ": " : "", words, *more ? "; " : "", more);
         verdict->state = SIPPOD_FAILED;
     }
     return true;
@@ -33,7 +33,12 @@ static bool fail(struct evaluation *evaluation, const char *why, const char *los
 
 bool evaluation_fail(struct evaluation *evaluation, const char *why)
 {
-    return fail(evaluation, why, "");
+    char words[SIPPOD_DETAIL / 2]; /* whatever its length, the reason is told */
+
+    if (ended(evaluation))
+        return true;
+    describe(evaluation, words, sizeof words);
+    return fail(evaluation, words, why);
 }
 
 bool evaluation_cancel(struct evaluation *evaluation)
@@ -59,14 +64,14 @@ static bool finish(struct evaluation *evaluation, enum end how, uint64_t now_ns)
     if (ended(evaluation)) /* cancelled by that */
         return true;
     if (verdict->value.kind == SIPPOD_ERROR)
-        return evaluation_fail(evaluation, words);
+        return fail(evaluation, words, "");
     if (verdict->lost)
-        snprintf(losses, sizeof losses, "; %llu packet%s lost", (unsigned long long)verdict->lost,
+        snprintf(losses, sizeof losses, "%llu packet%s lost", (unsigned long long)verdict->lost,
                  verdict->lost == 1 ? " was" : "s were");
     if (verdict->lost && how != STOPPED)
         return fail(evaluation, words, losses);
-    snprintf(verdict->detail, sizeof verdict->detail, "%s in %.1f s%s%s", words,
-             (double)verdict->elapsed_ns / 1e9, evaluation->place, losses);
+    snprintf(verdict->detail, sizeof verdict->detail, "%s in %.1f s%s%s%s", words,
+             (double)verdict->elapsed_ns / 1e9, evaluation->place, verdict->lost ? "; " : "", losses);
     verdict->state = SIPPOD_DECIDED;
     return true;
 }
@@ -89,9 +94,9 @@ void evaluation_begin(struct evaluation *evaluation, struct sippod_predicate pre
     evaluation->end_ns =
         timeout_ms == SIPPOD_NO_TIMEOUT ? UINT64_MAX : begin_ns + (uint64_t)timeout_ms * 1000000;
     if ((wrong = sippod_predicate_error(&evaluation->predicate)))
-        evaluation_fail(evaluation, wrong);
+        fail(evaluation, wrong, "");
     else if (options->filter && !(evaluation->filter = match_filter(options->filter, error)))
-        evaluation_fail(evaluation, error);
+        fail(evaluation, error, "");
 }
 
 bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns)
@@ -116,7 +121,7 @@ bool evaluation_view(struct evaluation *evaluation, struct view *view)
     evaluation->verdict.seen++;
     if (predicate_take(predicate, view) < 0) {
         describe(evaluation, words, sizeof words);
-        return evaluation_fail(evaluation, words);
+        return fail(evaluation, words, "");
     }
     if (ended(evaluation)) /* cancelled by that */
         return true;

@@ -22,7 +22,7 @@ void evaluation_begin(struct evaluation *evaluation, struct sippod_predicate pre
 bool evaluation_packet(struct evaluation *evaluation, const struct sippod_packet *packet);
 bool evaluation_view(struct evaluation *evaluation, struct view *view); /* of a packet that many look at */
 bool evaluation_time_out(struct evaluation *evaluation, uint64_t now_ns);
-bool evaluation_fail(struct evaluation *evaluation, const char *why);
+bool evaluation_fail(struct evaluation *evaluation, const char *why); /* which nothing of its own is */
 bool evaluation_cancel(struct evaluation *evaluation);
 
 /* So many packets have been lost since it began: unless a stop condition decides, it cannot be decided. */

@@ -87,7 +87,7 @@ int main(void)
     said = output_of(2, run_failing, &failures);
     check_said(said, "packet_count_was(42): saw 0 of 42 in 0.1 s on lo; expected: true");
     check_said(said, "a_test.c:52: error");
-    check_said(said, "on nonexistent0: cannot capture");
+    check_said(said, "on nonexistent0: received_packet(): saw none among 0 packets; cannot capture");
     check_said(said, "packet_count(): saw 0 packets in 0.1 s on lo; expected: 3");
     free(said);
     return failures == 3 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

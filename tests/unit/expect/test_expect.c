@@ -330,7 +330,8 @@ static void goes_down(void **state)
     interface_set_up("eth0", false);
     interface_set_up("eth0", true);
     again = sippod_expect(*state, "eth0", sippod_saw_vlan_tag(9), NULL);
-    failed(did_not, "eth0: the capture broke off: the interface went down");
+    failed(did_not, "on eth0: did_not_see_vlan_tag(77): saw none among ");
+    failed(did_not, " packets; the capture broke off: the interface went down");
     assert_true(sippod_check_true(saw));
     assert_int_equal(sippod_send(*state, "eth0", frame.data, frame.length), 0);
     assert_true(sippod_check_true(again));

@@ -222,12 +222,12 @@ static void not_to_be_known(void **state)
     (void)state;
     judge_fail(judge, ON_ETH0, "it has gone");
     (void)judge_time_out(judge, UINT64_MAX);
-    is(judge, JUDGED_ERROR, 0, 0, "on eth0: it has gone");
+    is(judge, JUDGED_ERROR, 0, 0, "packet_count_was(1): saw 0 of 1; eth0: it has gone");
     judge = judge_count_was(1, (struct expectation){.interface = (char *)"eth0"});
     judge_fail(judge, ON_LO, "this is not looked at");
     assert_false(judge_is_done(judge));
     judge_fail(judge, ON_ETH0, "it has gone");
-    is(judge, JUDGED_ERROR, 0, 0, "on eth0: it has gone");
+    is(judge, JUDGED_ERROR, 0, 0, "on eth0: packet_count_was(1): saw 0 of 1; it has gone");
     judge = judge_one(decided);
     pass(judge, ON_LO, BEGIN);
     judge_fail(judge, ON_LO, "too late");

@@ -296,7 +296,7 @@ static void an_interface_that_goes(void **state)
     run(rig, remove_eth0);
     judge_verdict(rig->judge, 0, &verdict);
     assert_int_equal(verdict.judgement, JUDGED_ERROR);
-    assert_string_equal(verdict.detail, "on eth0: the interface has gone");
+    assert_string_equal(verdict.detail, "packet_count_was(10): saw 10 of 10; eth0: the interface has gone");
     is(rig, 1, JUDGED_PASS, 10);
     is(rig, 2, JUDGED_PASS, 10);
 }
