@@ -11,7 +11,7 @@
  * holds him then is routing: with rp_filter on and without an address on the outer end, the kernel takes only
  * packets whose source it would send to over that very device, even if the setting is "loose" (2). He can
  * then send from his own addresses to places that are not his peers, and gets no answer: the egress program
- * has no way round. IPv6 has no rp_filter: there he can send from other addresses, too. */
+ * has no way round. IPv6 has no rp_filter: sources.h has what stands in for it. */
 #include "netns/filter.h"
 
 #include <arpa/inet.h>

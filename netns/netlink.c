@@ -49,9 +49,9 @@ static int keep_refusal(struct sockaddr_nl *sender, struct nlmsgerr *refusal, vo
     return -nl_syserr2nlerr(refusal->error);
 }
 
-static int set_up(struct netlink *nl, struct error **ret)
+static int set_up(struct netlink *nl, int protocol, struct error **ret)
 {
-    int result = nl_connect(nl->socket, NETLINK_ROUTE); /* close-on-exec */
+    int result = nl_connect(nl->socket, protocol); /* close-on-exec */
     int on = 1;
 
     if (result < 0)
@@ -77,17 +77,27 @@ struct nl_sock *netlink_socket_new(void)
     return socket;
 }
 
-struct netlink *netlink_open(struct error **ret)
+static struct netlink *open_socket(int protocol, struct error **ret)
 {
     struct netlink *nl = memory_new(sizeof *nl);
 
     nl->socket = netlink_socket_new();
     if (!nl->socket)
         error_sys(ret, ERROR_FAILED, ENOMEM, "cannot open a netlink socket");
-    else if (set_up(nl, ret) == 0)
+    else if (set_up(nl, protocol, ret) == 0)
         return nl;
     netlink_close(nl);
     return NULL;
+}
+
+struct netlink *netlink_open(struct error **ret)
+{
+    return open_socket(NETLINK_ROUTE, ret);
+}
+
+struct netlink *netlink_open_netfilter(struct error **ret)
+{
+    return open_socket(NETLINK_NETFILTER, ret);
 }
 
 void netlink_close(struct netlink *nl)

@@ -11,7 +11,8 @@ struct nl_sock;
 
 /* NULL on failure. */
 struct netlink *netlink_open(struct error **ret);
-void netlink_close(struct netlink *nl); /* NULL is fine */
+struct netlink *netlink_open_netfilter(struct error **ret); /* the same for nftables, instead of routing */
+void netlink_close(struct netlink *nl);                     /* NULL is fine */
 
 static inline void netlink_closep(struct netlink **nl)
 {

@@ -140,7 +140,7 @@ int links_add_pod(struct router *router, const char *run_id, int netns, uint8_t 
     pod = memory_new(sizeof *pod);
     *pod = (struct pod){.router = router};
     memcpy(pod->run_id, run_id, ROUTER_RUN_ID_LENGTH);
-    snprintf(pod->veth, sizeof pod->veth, "sipp-%s", run_id);
+    snprintf(pod->veth, sizeof pod->veth, ROUTER_DEVICES "%s", run_id);
     if (connect_pod(router, pod, netns, ret_mac, ret) < 0) {
         free(pod);
         return error_prefix(ret, "pod %s", run_id);

@@ -21,6 +21,7 @@
 #include "netns/forwarding.h"
 #include "netns/link.h"
 #include "netns/route.h"
+#include "netns/sources.h"
 #include "src/base/memory.h"
 
 /* Of a network: 24 is Sipplauncher's, 64 is that of nearly all networks of IPv6 (RFC 4291 2.5.4). */
@@ -99,6 +100,20 @@ static int forward(struct router *router, const char *device, struct error **ret
     result = forwarding_turn_on(router->nl, outside->family, device, ret);
     router_lower();
     return result;
+}
+
+/* Beside each pod's filter, which somebody in the pod may find a way round (filter.c). IPv4: rp_filter. */
+static int check_sources(struct router *router, struct error **ret)
+{
+    struct outside *outside = router->outside;
+
+    if (outside->family != AF_INET6)
+        return 0;
+    if (router_raise(CAP_NET_ADMIN, ret) < 0)
+        return -1;
+    outside->sources = sources_check_ipv6(ROUTER_DEVICES, ret);
+    router_lower();
+    return outside->sources ? 0 : -1;
 }
 
 /* ---- the device under test ---- */
@@ -281,7 +296,7 @@ static int open_all(struct router *router, const struct router_request *request,
     if (open_uplink(router, &found, name, ret) < 0 ||
         choose_network(router, &found, request->network.prefix, ret) < 0 ||
         route_gateways(router->nl, outside->family, add_gateway, &outside->gateways, ret) < 0 ||
-        (!found.local && forward(router, name, ret) < 0))
+        check_sources(router, ret) < 0 || (!found.local && forward(router, name, ret) < 0))
         return -1;
     return add_peer(outside, &dut, ret);
 }
@@ -389,6 +404,7 @@ void outside_close(struct router *router)
     if (!outside)
         return;
     neighbours_close(outside->neighbours);
+    netlink_close(outside->sources);
     if (outside->lock >= 0 && router_raise(CAP_NET_ADMIN, NULL) == 0) {
         (void)forwarding_unlock(router->nl, outside->lock, NULL); /* what is left, the next run restores */
         router_lower();

@@ -19,6 +19,7 @@ struct outside {
     int uplink;                  /* the device that the network is on; 0: none */
     char uplink_name[IFNAMSIZ];
     unsigned mtu;                  /* of it; 0: as devices have it */
+    struct netlink *sources;       /* while it is open, sources of IPv6 packets from pods are checked */
     struct neighbours *neighbours; /* NULL: nobody else could have an address there */
     bool forwards;                 /* pods reach more than this host */
     int lock;                      /* held shared while devices forward for us, -1: none do */

@@ -79,7 +79,7 @@ static void count(void *user, const char *name, const char *alias)
     /* NOLINTNEXTLINE(cert-err34-c): written by routers only */
     int fields = sscanf(alias, ALIAS, &uid, &addresses);
 
-    if (strncmp(name, "sipp-", 5) != 0 || fields < 1 || uid != getuid())
+    if (strncmp(name, ROUTER_DEVICES, strlen(ROUTER_DEVICES)) != 0 || fields < 1 || uid != getuid())
         return;
     used->pods++;
     used->addresses += addresses;

@@ -13,7 +13,8 @@
 #include "src/base/error.h"
 #include "src/base/loop.h"
 
-#define ROUTER_PROTOCOL_NUMBER 198 /* says whose routes these are */
+#define ROUTER_PROTOCOL_NUMBER 198     /* says whose routes these are */
+#define ROUTER_DEVICES         "sipp-" /* and then the run id: the outer ends of pods' links */
 
 /* Whom the router works for; main.c tells how it knows. */
 enum trust {

@@ -98,10 +98,13 @@ class Lab6Case(LabCase):
         lab = lab_case.lab
         state = lab.host.inside(read)
         state["igmp6"] = sorted(re.findall(r"lan0\s+(\w+)", state.pop("/proc/thread-self/net/igmp6")))
-        return {**state, "rules": ip6(lab.host, "rule"), "permanent": ip6(lab.host, "neigh show nud permanent"),
+        return {**state, "rules": ip6(lab.host, "rule"), "nftables": lab.host.run("nft", "list", "tables"), "permanent": ip6(lab.host, "neigh show nud permanent"),
                 "routes": ip6(lab.host, "route show table all proto 198")}
 
     def check_host(self):
         host.wait_until(lambda: self.state() == self.before)
         self.assertEqual(self.state(), self.before)
         self.assertEqual(default_route(lab_case.lab), self.route)
+
+    def addresses(self):
+        return [ua["address"] for test in self.results()["tests"] for ua in test["uas"]]

@@ -99,15 +99,13 @@ def add_routes(targets, others):
         ip("route", "replace", f"{target}/32", "via", ROUTER, "dev", "eth0", "onlink")
 
 
-def go_around():
+def go_around(settings):
     """By way of an ifb device, which marks what it sends on as not to be classified again. What goes out over eth0 comes back
     out of the ifb device to eth0, and must not meet the filter here a second time: so it is what came in over v1 first."""
     commands = ("ip link add v0 type veth peer name v1", "ip link set v0 up", "ip link set v1 up",
                 "ip link add ifb7 type ifb", "ip link set ifb7 up", "tc qdisc add dev eth0 clsact",
                 "tc filter add dev eth0 egress u32 match u32 0 0 indev v1 action mirred egress redirect dev ifb7")
-    for setting, value in (("ip_forward", 1), ("conf/all/rp_filter", 0), ("conf/v1/rp_filter", 0),
-                           ("conf/v1/accept_local", 1)):
-        commands += (f"sh -c 'echo {value} >/proc/sys/net/ipv4/{setting}'",)
+    commands += tuple(f"sh -c 'echo {value} >/proc/sys/net/{setting}'" for setting, value in settings)
     return all(subprocess.run(shlex.split(command), stdout=sys.stderr, check=False).returncode == 0 for command in commands)
 
 
@@ -129,7 +127,8 @@ def main():
         receiver.setblocking(False)
         if how == "around":
             add_routes(targets, others)
-            if go_around():
+            if go_around((("ipv4/ip_forward", 1), ("ipv4/conf/all/rp_filter", 0), ("ipv4/conf/v1/rp_filter", 0),
+                          ("ipv4/conf/v1/accept_local", 1))):
                 frames(dut, own, targets, others, "v0", "around ")
                 with open("around", "w", encoding="ascii"):
                     pass
@@ -146,4 +145,5 @@ def main():
         receive(receiver)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,9 +26,6 @@ class Outside6(lab6.Lab6Case):
         """The host while a test runs, which waits for that."""
         return lab_case.lab.host.inside(lambda: (Path(FORCE).read_text(), Path(TAG).read_text()))
 
-    def addresses(self):
-        return [ua["address"] for test in self.results()["tests"] for ua in test["uas"]]
-
     def test_calls(self):
         self.make_suite("one", "two", "three", files=CALL)
         ip6(lab_case.lab.dut, "neigh flush all")
