@@ -110,6 +110,7 @@ class Manual(Case):
                 read = subprocess.run([man, "--warnings", "-E", "UTF-8", "-l", path], capture_output=True, text=True,
                                       env={**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8"}, check=False)
                 self.assertEqual((read.returncode, read.stderr), (0, ""))
+                self.assertIsNone(re.search("\\S*\N{HYPHEN}\n", read.stdout), "names are not hyphenated")
                 # What scdoc takes for markup of its own where it was meant to be read.
                 self.assertNotRegex(read.stdout, r"\\[_*]|(?<![\w*])\*\w[^*\n ]*\*(?!\w)")
                 found = subprocess.run([lexgrog, path], capture_output=True, text=True, check=False)
