@@ -194,6 +194,15 @@ class Calls(TlsCase):
                              rf"-p 5061 -t {transport} .* 198\.18\.1\.0:5061 -tls_cert ua1\.crt -tls_key ua1\.key "
                              "-tls_version 1.2 ")
 
+    def test_over_ipv6(self):
+        write_test(self.folder / "suite", "call", {**CALL, "test.conf": 'family = "ipv6"\n'})
+        for transport in ("l1", "ln"):
+            folder = self.call("--sipp-transport", transport, "--sipp-tls-version", "1.2")
+            self.verify(folder, folder / "ca.crt")
+            self.assertIn("IP Address:2001:2:0:0:0:0:1:1\n", self.names(folder / "ua1.crt"))
+            self.assertIn(f" -i 2001:2::1:1 -p 5061 -t {transport} ", (folder / "sipp.launch.log").read_text())
+            self.assertEqual(self.said(folder), ["OPTIONS", "200"])
+
     def test_given(self):
         write_test(self.folder / "suite", "call")
         authority = self.make_authority()
@@ -206,15 +215,17 @@ class Calls(TlsCase):
         write_test(self.folder / "suite", "call")
         self.assertKeys(self.call("--sipp-transport", "ln"), "1.3")
 
-    def test_what_was_said(self):
+    def said(self, folder):
         """tshark reads it from the capture, which has the keys in it; port 5061 is TLS to it anyway."""
-        tshark = harness.require("tshark")
+        done = subprocess.run([harness.require("tshark"), "-r", str(next(folder.glob("*.pcapng"))), "-Y", "sip", "-T",
+                               "fields", "-e", "sip.Method", "-e", "sip.Status-Code"],
+                              capture_output=True, text=True, check=True, timeout=30)
+        return done.stdout.split()
+
+    def test_what_was_said(self):
         write_test(self.folder / "suite", "call")
         folder = self.call("--sipp-transport", "ln")
-        done = subprocess.run([tshark, "-r", str(next(folder.glob("*.pcapng"))), "-Y", "sip", "-T", "fields",
-                               "-e", "sip.Method", "-e", "sip.Status-Code"],
-                              capture_output=True, text=True, check=True, timeout=30)
-        self.assertEqual(done.stdout.split(), ["OPTIONS", "200"], done.stderr)
+        self.assertEqual(self.said(folder), ["OPTIONS", "200"])
         # Nobody else may read the keys, in either file.
         for name in ("tls_premaster_keys.txt", "sipp-*.pcapng"):
             self.assertEqual(next(folder.glob(name)).stat().st_mode & 0o777, 0o600, name)
