@@ -8,7 +8,16 @@ import harness
 from harness import Case, for_each_user
 
 KAMAILIO = ["cancel", "fork", "not-found", "options", "proxy-auth", "record-route", "register-call"]
+IPV6 = {"call4": "ip.dst", "call6": "ipv6.dst", "media6": "ipv6.dst", "names6": "ipv6.dst", "tcp6": "ipv6.dst"}
 MIGRATION = ["anonymous", "call", "keywords", "register-call", "third-party", "transfer", "users"]
+# Kamailio in the background; it is there when it listens at both addresses.
+IN_GLOBAL = """PATH=$PATH:/usr/sbin
+kamailio -DD -E -f "$PWD/kamailio.cfg" -w . -Y . -m 16 -M 4 >kamailio.log 2>&1 &
+until grep -q ' 010012C6:13C4 ' /proc/net/tcp && grep -q ':13C4 ' /proc/net/tcp6; do
+    kill -0 $! || exit 1
+    sleep 0.02
+done
+"""
 
 
 def shown(capture, what, *options):
@@ -72,6 +81,57 @@ class Examples(Case):
                 self.assertLess(float(invites[0][-1]), float(question[0]))
                 self.assertLess(float(question[0]), float(invites[1][0]))
                 self.assertIn("200", shown(capture, "sip.CSeq.method == INVITE && ip.src == 198.18.1.0", *code))
+
+    # ---- both families ----
+
+    def ipv6(self, *tests, jobs="16"):
+        """What came of a run of it."""
+        self.assertExit(self.sippod(*tests, "--jobs", jobs, "--keep", "all"), 0)
+        return self.results_by_name()
+
+    def assertThroughProxy(self, test, field):
+        """The call goes to the proxy, at its address of the test's family, and from there to bob, and nowhere past it."""
+        capture = self.run_folder(test) / test["pcap"]
+        source = field.replace("dst", "src")
+        ends = ("-T", "fields", "-e", source, "-e", field)
+        dut = "198.18.0.1" if field == "ip.dst" else "2001:2::1"
+        addresses = {ua["name"]: ua["address"] for ua in test["uas"]}
+        for method in ("INVITE", "ACK", "BYE"):
+            # Some may be sent again.
+            self.assertEqual(list(dict.fromkeys(shown(capture, f"sip.Method == {method}", *ends))),
+                             [f"{addresses['ua1']}\t{dut}", f"{dut}\t{addresses['ua0']}"])
+        self.assertEqual(shown(capture, f"sip && !({source} == {dut} || {field} == {dut})"), [])
+
+    def test_ipv6(self):
+        self.need_kamailio()
+        self.need_jinja2()
+        suite = self.example("ipv6")
+        for jobs in ("1", "16"):
+            tests = self.ipv6(suite, jobs=jobs)
+        self.assertEqual(sorted(tests), sorted(IPV6))
+        for name, field in IPV6.items():
+            with self.subTest(name):
+                self.assertThroughProxy(tests[name], field)
+        asked = {(entry["type"], entry["name"]) for entry in tests["names6"]["dns"] if entry["rcode"] == "NOERROR"}
+        self.assertLessEqual({("SRV", "_sip._udp.example.com."), ("AAAA", "bob.example.com.")}, asked)
+        self.assertEqual(shown(self.run_folder(tests["tcp6"]) / tests["tcp6"]["pcap"], "udp"), [])
+
+    def test_ipv6_with_one_proxy_for_all(self):
+        self.need_kamailio()
+        self.need_jinja2()
+        suite = self.folder / self.example("ipv6")
+        (suite / "DUT").rename(suite / "GLOBAL")
+        (suite / "GLOBAL" / "dut.sh").unlink()
+        (suite / "GLOBAL" / "before.sh").write_text(IN_GLOBAL)
+        self.me.own(self.folder)
+        names = sorted(IPV6.keys() - {"names6"})
+        tests = self.ipv6(*(f"ipv6/{name}" for name in names))
+        self.assertEqual(sorted(tests), names)
+        for name in names:
+            with self.subTest(name):
+                self.assertThroughProxy(tests[name], IPV6[name])
+
+    # ---- media ----
 
     def test_rtp(self):
         suite = self.example("quickstart")
