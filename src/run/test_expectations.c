@@ -17,7 +17,7 @@ int test_check_expectations(const struct test_run *run, struct error **ret)
         return error_set(
             ret, ERROR_INPUT,
             "test.conf: expectations are for tests: GLOBAL has no UAs whose packets they could see");
-    if (test_expects(run) && run->pod && !run->capture)
+    if (test_expects(run) && run->namespaces_up && !run->capture)
         return error_set(
             ret, ERROR_INPUT,
             "test.conf: its expectations are there only once it is rendered; write one without a statement");

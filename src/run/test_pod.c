@@ -57,6 +57,7 @@ static void on_namespaces(void *user)
         .keys = KEY_LOG,
     };
 
+    run->namespaces_up = true;
     if (!context->pcap && !test_expects(run))
         return;
     pod_namespaces(run->pod, &config.user_namespace, &config.network_namespace);

@@ -53,6 +53,7 @@ struct test_run {
     char *failure;          /* of the scenario, NULL: none */
     bool interrupted;       /* by a signal */
     bool hurry, dirty, pod_lost;
+    bool namespaces_up; /* the pod's; now or never packets are captured */
     bool pod_up;        /* and waits for the rendering */
     bool capture_waits; /* for the names of dns.txt, which is rendered */
     bool no_room;       /* beside the tests that run */

@@ -191,6 +191,17 @@ class Verdicts(ExpectationCase):
         self.assertExit(self.sippod("suite"), 1)
         self.assertVerdicts(no_answer="not evaluated")
 
+    def test_beside_scenarios_of_jinja2(self):
+        """They may be rendered before the pod is there."""
+        if self.me.run(harness.python_for(self.me), "-c", "import jinja2").returncode != 0:
+            harness.skip("Jinja2 is not installed")
+        files = {**suites.CALL, "uas_ua0.xml": "{% if true %}" + suites.uas() + "{% endif %}"}
+        for number in range(12):
+            self.make(PASSING, files, name=f"test{number}")
+        self.assertExit(self.sippod("suite"), 0)
+        for test in self.results()["tests"]:
+            self.assertEqual([entry["verdict"] for entry in test["expectations"]], ["pass"])
+
 
 @for_each_user
 class Interrupted(ExpectationCase):
