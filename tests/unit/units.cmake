@@ -146,6 +146,7 @@ unit_test(netns/judge sniffer unit_frames unit_support)
 # The hyperstart mock, and a client of its own on its sockets.
 add_library(unit_caller STATIC unit/mock/caller.c)
 target_link_libraries(unit_caller PUBLIC mock unit_support)
+unit_test(mock/sockets unit_caller)
 unit_test(mock/mock unit_caller)
 unit_test(mock/waiting unit_caller)
 unit_test(mock/answers unit_caller)
