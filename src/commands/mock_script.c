@@ -45,6 +45,12 @@ bool mock_action_answers(const struct mock_action *action)
 
 /* ---- actions ---- */
 
+/* What is a string in C later: it would be cut off there. */
+static bool has_nul(const json_t *json)
+{
+    return json_is_string(json) && memchr(json_string_value(json), '\0', json_string_length(json));
+}
+
 static int take_text(const json_t *json, struct mock_action *action, struct error **ret)
 {
     if (!json_is_string(json))
@@ -69,9 +75,19 @@ static int take_channel(const json_t *json, struct mock_action *action, struct e
 {
     const char *name = json_string_value(json);
 
-    if (!name || (strcmp(name, "ctl") != 0 && strcmp(name, "io") != 0))
+    if (!name || has_nul(json) || (strcmp(name, "ctl") != 0 && strcmp(name, "io") != 0))
         return error_set(ret, ERROR_INPUT, "it is \"ctl\" or \"io\"");
     action->channel = strcmp(name, "ctl") == 0 ? HYPERSTART_MOCK_CTL : HYPERSTART_MOCK_IO;
+    return 0;
+}
+
+static int refuse_nul(json_t *json, struct error **ret)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(json, key, value) if (has_nul(value)) return error_set(ret, ERROR_INPUT,
+                                                                               "%s: it holds a NUL", key);
     return 0;
 }
 
@@ -84,6 +100,8 @@ static int take_event(json_t *json, struct mock_action *action, struct error **r
     if (json_unpack_ex(json, &wrong, 0, "{s?s, s?s, s:s, s?s, s?i !}", "container", &container, "process",
                        &process, "event", &event, "info", &info, "status", &status) < 0)
         return error_set(ret, ERROR_INPUT, "%s", wrong.text);
+    if (refuse_nul(json, ret) < 0)
+        return -1;
     action->event = (struct event_message){
         .container = text_copy(container),
         .process = text_copy(process),
@@ -122,7 +140,7 @@ static int take_action(json_t *json, struct mock_action *action, struct error **
     const char *name = only ? json_object_iter_key(only) : json_string_value(json);
     size_t kind = 0;
 
-    if (!name || json_object_size(json) > 1)
+    if (!name || has_nul(json) || json_object_size(json) > 1)
         return error_set(ret, ERROR_INPUT, "an action is a name, or an object of one name and its value");
     while (kind < KINDS && strcmp(name, kinds[kind].name) != 0)
         kind++;
@@ -160,6 +178,8 @@ static int take_rule(json_t *json, struct mock_rule *rule, struct error **ret)
 
     if (json_unpack_ex(json, &wrong, 0, "{s:s, s?i, s:o !}", "on", &on, "nth", &nth, "do", &actions) < 0)
         return error_set(ret, ERROR_INPUT, "%s", wrong.text);
+    if (refuse_nul(json, ret) < 0)
+        return -1;
     rule->connect = strcmp(on, "connect") == 0;
     if (!rule->connect && hyperstart_mock_code(on, &rule->code) < 0)
         return error_set(ret, ERROR_INPUT, "there is no command %s", on);
