@@ -143,6 +143,8 @@ static int check(const struct run_options *run, struct error **ret)
 {
     if (check_dut(run, ret) < 0 || check_dns(run, ret) < 0)
         return -1;
+    if (run->seeded && !run->random)
+        return error_set(ret, ERROR_INPUT, "--seed %lu: it goes with --random, which draws tests", run->seed);
     if (run->info_file && access(run->info_file, R_OK) < 0)
         return error_set(ret, ERROR_INPUT, "--sipp-info-file %s: it cannot be read", run->info_file);
     if (run->pause_on_fail && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))

@@ -154,6 +154,12 @@ class Turns(Noting):
         self.assertIn(f"SEED: {seed}\n", run.out)
         self.assertEqual(self.ran("--random", "--total", "12", "--seed", str(seed)), drawn)
         self.assertEqual(len(self.ran("--random")), 3)
+        run = self.sippod("suite", "--seed", str(seed))
+        self.assertExit(run, 2)
+        self.assertIn(f"--seed {seed}: it goes with --random", run.err)
+        suites.write(self.folder / "suite" / "sippod.conf", "random = true\n")
+        self.assertExit(self.sippod("suite", "--seed", str(seed)), 0)
+        (self.folder / "suite" / "sippod.conf").unlink()
         several = {self.ran("--random", "--total", "12", "--seed", str(seed)) for seed in range(4)}
         self.assertGreater(len(several), 1)
 
