@@ -82,7 +82,7 @@ UA = {
     "name": like(r"ua\d+"),
     "role": one_of("uas", "uac"),
     "part": like(r"[a-zA-Z0-9]*"),
-    "address": like(r"(198\.1[89]|10\.\d+)\.\d+\.\d+|2001:2::[0-9a-f]+:[0-9a-f]+|2001:db8:22:[0-9a-f:]+"),
+    "address": like(r"(198\.(1[89]|51)|10\.\d+)\.\d+\.\d+|2001:2::[0-9a-f]+:[0-9a-f]+|2001:db8:22:[0-9a-f:]+"),
     "exit_code": or_null(whole),
     "signal": or_null(whole),
 }
