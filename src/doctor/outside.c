@@ -158,34 +158,33 @@ static void check_policy(struct findings *findings)
 
 /* ---- the firewall ---- */
 
-/* `  table ip filter {`, `chain FORWARD {`, `type filter hook forward priority filter; policy drop;` */
-struct firewall_chain firewall_dropping(char *text)
+/* `  table ip filter {`, `chain FORWARD {`, `type filter hook forward priority filter; policy drop;`, `}` */
+bool firewall_next(char **text, struct firewall_chain *chain)
 {
-    struct firewall_chain at = {0}, dropping = {0};
+    bool drops = false, ours = false;
     char *line;
 
-    while ((line = strsep(&text, "\n"))) {
-        const char *word = NULL;
-
+    while ((line = strsep(text, "\n"))) {
         line += strspn(line, " \t");
-        if (dropping.chain &&
-            strstr(line, "sipp-")) /* there are rules for us; what they say is not looked at */
-            return (struct firewall_chain){0};
-        if (!dropping.chain && strstr(line, "hook forward ") && strstr(line, "policy drop"))
-            dropping = at;
-        if (strncmp(line, "table ", 6) != 0 && strncmp(line, "chain ", 6) != 0)
-            continue;
-        if (dropping.chain) /* its rules are over */
-            break;
-        word = strsep(&line, " ");
-        if (*word == 't') {
-            at = (struct firewall_chain){.family = strsep(&line, " ")};
-            at.table = strsep(&line, " ");
+        if (strncmp(line, "table ", 6) == 0) {
+            (void)strsep(&line, " ");
+            chain->family = strsep(&line, " ");
+            chain->table = strsep(&line, " ");
+        } else if (strncmp(line, "chain ", 6) == 0) {
+            (void)strsep(&line, " ");
+            chain->chain = strsep(&line, " ");
+            drops = ours = false;
+        } else if (strcmp(line, "}") != 0) {
+            drops |= strstr(line, "hook forward ") && strstr(line, "policy drop");
+            ours |=
+                strstr(line, "sipp-") != NULL; /* there are rules for us; what they say is not looked at */
+        } else if (drops && !ours && chain->family && chain->table) {
+            return true;
         } else {
-            at.chain = strsep(&line, " ");
+            drops = false;
         }
     }
-    return dropping;
+    return false;
 }
 
 /* What the program prints; NULL if there is no such program, or it did not work. */
@@ -213,35 +212,40 @@ static void check_nftables(struct findings *findings)
 {
     char *arguments[] = {(char *)"nft", (char *)"list", (char *)"ruleset", NULL};
     cleanup_free char *text = ask_all("nft", arguments);
-    const struct firewall_chain found = text ? firewall_dropping(text) : (struct firewall_chain){0};
-    cleanup_free char *what = NULL, *mend = NULL;
+    struct firewall_chain found = {0};
+    char *rest = text;
 
-    if (!found.chain || !found.table || !found.family || strcmp(found.family, "ip6") == 0)
-        return;
-    what = text_format("the chain %s of nftables (table %s %s)", found.chain, found.family, found.table);
-    mend = text_format("sudo nft 'insert rule %s %s %s iifname \"sipp-*\" accept; insert rule %s %s %s "
-                       "oifname \"sipp-*\" accept'",
-                       found.family, found.table, found.chain, found.family, found.table, found.chain);
-    dropped(what, mend, findings);
+    while (firewall_next(&rest, &found)) {
+        cleanup_free char *what =
+            text_format("the chain %s of nftables (table %s %s)", found.chain, found.family, found.table);
+        cleanup_free char *mend =
+            text_format("sudo nft 'insert rule %s %s %s iifname \"sipp-*\" accept; insert rule %s %s %s "
+                        "oifname \"sipp-*\" accept'",
+                        found.family, found.table, found.chain, found.family, found.table, found.chain);
+
+        dropped(what, mend, findings);
+    }
 }
 
 /* The old kind, which nft does not show. Asking iptables where nobody uses it would load its modules. */
-static void check_iptables(struct findings *findings)
+static void check_iptables(const char *name, const char *tables_path, struct findings *findings)
 {
-    char *arguments[] = {(char *)"iptables-legacy", (char *)"-S", (char *)"FORWARD", NULL};
-    cleanup_free char *tables = NULL;
-    cleanup_free char *text = NULL;
+    cleanup_free char *program = text_format("%s-legacy", name);
+    char *arguments[] = {program, (char *)"-S", (char *)"FORWARD", NULL};
+    cleanup_free char *tables = NULL, *text = NULL;
     size_t length;
 
-    if (file_read(AT_FDCWD, "/proc/net/ip_tables_names", 4096, &tables, &length, NULL) < 0 ||
-        !strstr(tables, "filter"))
+    if (file_read(AT_FDCWD, tables_path, 4096, &tables, &length, NULL) < 0 || !strstr(tables, "filter"))
         return;
-    text = ask_all("iptables-legacy", arguments);
-    if (text && strstr(text, "-P FORWARD DROP") && !strstr(text, "sipp-"))
-        dropped("the chain FORWARD of iptables",
-                "sudo sh -c 'iptables-legacy -I FORWARD -i sipp-+ -j ACCEPT; iptables-legacy -I FORWARD -o "
-                "sipp-+ -j ACCEPT'",
-                findings);
+    text = ask_all(program, arguments);
+    if (text && strstr(text, "-P FORWARD DROP") && !strstr(text, "sipp-")) {
+        cleanup_free char *what = text_format("the chain FORWARD of %s", name);
+        cleanup_free char *mend =
+            text_format("sudo sh -c '%s -I FORWARD -i sipp-+ -j ACCEPT; %s -I FORWARD -o sipp-+ -j ACCEPT'",
+                        program, program);
+
+        dropped(what, mend, findings);
+    }
 }
 
 static void check_firewall(struct findings *findings)
@@ -252,7 +256,8 @@ static void check_firewall(struct findings *findings)
         return;
     }
     check_nftables(findings);
-    check_iptables(findings);
+    check_iptables("iptables", "/proc/net/ip_tables_names", findings);
+    check_iptables("ip6tables", "/proc/net/ip6_tables_names", findings);
 }
 
 /* ---- all of it ---- */

@@ -2,6 +2,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "src/doctor/finding.h"
 #include "src/doctor/programs.h"
 
@@ -11,9 +13,10 @@
 void check_outside(const struct programs *programs, const struct finding *bad, struct mode_finding *mode,
                    struct findings *findings);
 
-/* A chain of nftables that drops what is forwarded, and says nothing of sippod's devices; from what
- * `nft list ruleset` prints. The words are pieces of `text`, which is changed. */
+/* Finds the next chain of nftables that drops what is forwarded, and says nothing of sippod's devices, in
+ * what `nft list ruleset` prints. *text, which is changed, is what comes behind it then; *chain, whose words
+ * are pieces of it, is empty before the first one. False: there is none. */
 struct firewall_chain {
-    const char *family, *table, *chain; /* NULL: there is none */
+    const char *family, *table, *chain;
 };
-struct firewall_chain firewall_dropping(char *text);
+bool firewall_next(char **text, struct firewall_chain *chain);

@@ -155,6 +155,29 @@ class Firewall(DoctorCase):
         self.command("sh", "-c", mend.replace("sudo ", ""))
         self.assertExit(self.call(), 0)
 
+    def check_ipv6(self, words):
+        """Seen, and not any more after what is told to be done."""
+        root = self.person("root")
+        self.examine(root)
+        found = [one for one in self.findings if one["id"] == "firewall"]
+        self.assertEqual(len(found), 1, found)
+        self.finding("note", words, found[0]["mend"])
+        self.assertExit(self.command("sh", "-c", found[0]["mend"].replace("sudo ", "")), 0)
+        self.examine(root)
+        self.assertNotIn("firewall", {one["id"] for one in self.findings})
+
+    def test_drops_ipv6(self):
+        self.addCleanup(self.nft, "flush ruleset")
+        self.nft("table ip6 filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }")
+        self.check_ipv6(r"FORWARD of nftables \(table ip6 filter\) drops")
+
+    def test_drops_ipv6_as_of_old(self):
+        tables = harness.require("ip6tables-legacy")
+        self.addCleanup(lab_case.lab.host.run, tables, "-F", "FORWARD")
+        self.addCleanup(lab_case.lab.host.run, tables, "-P", "FORWARD", "ACCEPT")
+        lab_case.lab.host.run(tables, "-P", "FORWARD", "DROP")
+        self.check_ipv6("FORWARD of ip6tables drops")
+
 
 if __name__ == "__main__":
     harness.main()

@@ -211,27 +211,48 @@ static void test_first_line(void **state)
 
 #define DROPPING "\t\ttype filter hook forward priority filter; policy drop;\n"
 
-static struct firewall_chain firewall(const char *rules, char **ret_text)
+#define RULESET                                                                                              \
+    "table %s nat {\n\tchain PREROUTING {\n"                                                                 \
+    "\t\ttype nat hook prerouting priority dstnat; policy drop;\n\t}\n}\n"                                   \
+    "table %s filter {\n\tchain DOCKER {\n\t}\n\n\tchain FORWARD {\n%s\t}\n\n"                               \
+    "\tchain INPUT {\n\t\tiifname \"sipp-*\" drop\n\t}\n}\n"
+
+/* The families of those that were found; "" if none. */
+static char *firewall(const char *rules, const char *rules6)
 {
-    *ret_text = text_format("table ip nat {\n\tchain PREROUTING {\n"
-                            "\t\ttype nat hook prerouting priority dstnat; policy drop;\n\t}\n}\n"
-                            "table ip filter {\n\tchain DOCKER {\n\t}\n\n\tchain FORWARD {\n%s\t}\n\n"
-                            "\tchain INPUT {\n\t\tiifname \"sipp-*\" drop\n\t}\n}\n",
-                            rules);
-    return firewall_dropping(*ret_text);
+    cleanup_free char *text = text_format(RULESET RULESET, "ip", "ip", rules, "ip6", "ip6", rules6);
+    char *rest = text, *found = text_format("%s", "");
+    struct firewall_chain chain = {0};
+
+    while (firewall_next(&rest, &chain)) {
+        cleanup_free char *before = found;
+
+        assert_string_equal(chain.table, "filter");
+        assert_string_equal(chain.chain, "FORWARD");
+        found = text_format("%s%s ", before, chain.family);
+    }
+    return found;
 }
 
 static void test_firewall(void **state)
 {
-    cleanup_free char *a = NULL, *b = NULL, *c = NULL;
-    const struct firewall_chain found = firewall(DROPPING "\t\tcounter jump DOCKER\n", &a);
+    static const char accepting[] = "\t\ttype filter hook forward priority filter; policy accept;\n";
+    static const char ours[] = DROPPING "\t\tiifname \"sipp-*\" accept\n";
+    static const char dropping[] = DROPPING "\t\tcounter jump DOCKER\n";
+    static const struct {
+        const char *rules, *rules6, *found;
+    } known[] = {
+        {dropping, accepting, "ip "},  {ours, accepting, ""},           {accepting, accepting, ""},
+        {accepting, dropping, "ip6 "}, {dropping, dropping, "ip ip6 "}, {ours, dropping, "ip6 "},
+        {dropping, ours, "ip "},
+    };
 
     (void)state;
-    assert_string_equal(found.family, "ip");
-    assert_string_equal(found.table, "filter");
-    assert_string_equal(found.chain, "FORWARD");
-    assert_null(firewall(DROPPING "\t\tiifname \"sipp-*\" accept\n", &b).chain);
-    assert_null(firewall("\t\ttype filter hook forward priority filter; policy accept;\n", &c).chain);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        cleanup_free char *found = firewall(known[i].rules, known[i].rules6);
+
+        assert_string_equal(found, known[i].found);
+    }
 }
 
 int main(void)
