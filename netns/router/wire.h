@@ -14,10 +14,10 @@
 #include "src/base/error.h"
 #include "src/base/network.h"
 
-#define ROUTER_PROTOCOL      3
-#define ROUTER_REQUEST_MOST  44  /* bytes of the longest request */
-#define ROUTER_REPLY_LENGTH  308 /* bytes of a reply */
-#define ROUTER_TEXT_MOST     239 /* bytes of the text in a reply */
+#define ROUTER_PROTOCOL      4
+#define ROUTER_REQUEST_MOST  44   /* bytes of the longest request */
+#define ROUTER_REPLY_LENGTH  4676 /* bytes of a reply */
+#define ROUTER_TEXT_MOST     4607 /* bytes of the text in a reply: a sentence and a path (PATH_MAX) */
 #define ROUTER_RUN_ID_LENGTH 6
 #define ROUTER_MAC_LENGTH    6
 #define ROUTER_DEVICE_MOST   15

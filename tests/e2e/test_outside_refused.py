@@ -158,6 +158,18 @@ class WithoutCapabilities(RefusedCase):
         self.set_capabilities("-r")
         self.assertRefused(r"net_admin.*setcap cap_net_admin,cap_net_raw=p /.*/sippod-router")
 
+    def test_with_a_long_path(self):
+        """What is to be done is told to its end."""
+        machine = lab_case.lab.host
+        place = machine.bin.joinpath(*["long" * 50] * 15)
+        machine.run("mkdir", "-p", place)
+        self.addCleanup(machine.run, "rm", "-r", machine.bin / ("long" * 50))
+        machine.run("cp", machine.bin / "sippod", machine.bin / "sippod-agent", machine.bin / "sippod-router", place)
+        run = self.command(place / "sippod", "run", "suite", "--dut", DUT)
+        self.assertExit(run, 3)
+        self.assertIn(f'"setcap cap_net_admin,cap_net_raw=p {place}/sippod-router"', run.err)
+        self.assertIn("with no_new_privs)", run.err)
+
     def test_not_all(self):
         self.set_capabilities("cap_net_admin=p")
         self.assertRefused(r"lacks the capability net_raw.*setcap")

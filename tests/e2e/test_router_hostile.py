@@ -18,7 +18,7 @@ from lab_case import LabCase
 setUpModule = lab_case.set_up_lab
 
 HELLO, POD_ADD, POD_REMOVE, ADDRESS_ADD, POD_UP, OPEN, ALLOW, ADDRESS_REMOVE = range(1, 9)
-REPLY = struct.Struct("=IIIII6s2x24s16s240s")
+REPLY = struct.Struct("=IIIII6s2x24s16s4608s")
 
 
 def network(text):
@@ -53,12 +53,12 @@ class Router:
         return self.hear()
 
     def hear(self):
-        _, _, status, number, _, _, _, _, text = REPLY.unpack(self.socket.recv(1000))
+        _, _, status, number, _, _, _, _, text = REPLY.unpack(self.socket.recv(REPLY.size))
         self.text = text.rstrip(b"\0").decode()
         return number or -status
 
     def hello(self):
-        return self.ask(HELLO, struct.pack("=I", 3))
+        return self.ask(HELLO, struct.pack("=I", 4))
 
     def open(self, dut=DUT, prefix=24):
         return self.ask(OPEN, network(f"{dut}/{prefix}"))

@@ -151,11 +151,11 @@ void stop(struct router *router)
 }
 
 /* What it said last, to us or, without a socket that it takes, on standard error. */
-static void last_words(struct router *router, char text[1024])
+static void last_words(struct router *router, char text[ROUTER_TEXT_MOST + 1])
 {
     uint8_t bytes[ROUTER_REPLY_LENGTH];
     struct router_reply reply;
-    ssize_t length = read(router->errors, text, 1023);
+    ssize_t length = read(router->errors, text, ROUTER_TEXT_MOST);
 
     assert_true(length >= 0);
     text[length] = '\0';
@@ -172,7 +172,7 @@ static void last_words(struct router *router, char text[1024])
 
 void ends_with(struct router *router, int exit_code, const char *words)
 {
-    char text[1024];
+    char text[ROUTER_TEXT_MOST + 1];
 
     assert_int_equal(end_of(&router->child), exit_code);
     last_words(router, text);
