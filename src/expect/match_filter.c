@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/expect/filter_names.h"
 #include "src/expect/match.h"
 
 #define SNAPLEN 262144
@@ -31,6 +32,18 @@ static bool compile(struct filter *filter, uint32_t linktype, char *error)
     if (dead)
         pcap_close(dead);
     return filter->compiled;
+}
+
+static bool has_no_name(const struct filter *filter, char *error)
+{
+    char *name;
+
+    if (!filter_has_name(filter->text, &name))
+        return true;
+    match_wrong(error, "filter \"%s\": %s is no address, and names of hosts and networks are not looked up",
+                filter->text, name ? name : "something");
+    free(name);
+    return false;
 }
 
 static void release(struct filter *filter)
@@ -102,7 +115,7 @@ struct match *match_filter(const char *text, char *error)
         return match_wrong(error, "out of memory");
     }
     filter->match = (struct match){.matches = filter_matches, .free = filter_free};
-    if (compile(filter, SIPPOD_LINKTYPE_ETHERNET, error))
+    if (has_no_name(filter, error) && compile(filter, SIPPOD_LINKTYPE_ETHERNET, error))
         return &filter->match;
     filter_free(&filter->match);
     return NULL;
