@@ -261,7 +261,7 @@ static int open_host(struct run *run, struct error **ret)
     const struct host_outside outside = {
         .dut = options->dut,
         .mask = options->network_mask,
-        .allow = &options->allow,
+        .allow = &run->reach,
     };
     const struct host_config config = {
         .loop = run->loop,
@@ -352,6 +352,7 @@ static void run_free(struct run *run)
     keywords_replacements_free(&run->replacements);
     strings_free(&run->mounts.readable);
     strings_free(&run->mounts.writable);
+    strings_free(&run->reach);
     authority_free(run->authority);
     pauses_free(run->pauses);
     free(run->keylog);

@@ -182,6 +182,23 @@ void run_setup_undo(struct run *run)
     run_folder_close(&run->shared);
 }
 
+/* A device with both families may ask over the one that it is not tested over: what is allowed of that
+ * family is for --dns-listen alone, if it listens there. */
+static void plan_reach(struct run *run)
+{
+    const struct run_options *options = run->options;
+    enum family asked = !options->dns_listen          ? FAMILY_ANY
+                        : *options->dns_listen == '[' ? FAMILY_IPV6
+                                                      : FAMILY_IPV4;
+
+    for (size_t i = 0; i < options->allow.count; i++) {
+        enum family family = family_of(options->allow.list[i]);
+
+        if (family == family_of(options->dut) || family != asked)
+            strings_add(&run->reach, options->allow.list[i]);
+    }
+}
+
 static void plan_context(struct run *run, const struct rlimit *descriptors)
 {
     run->context = (struct test_context){
@@ -192,7 +209,7 @@ static void plan_context(struct run *run, const struct rlimit *descriptors)
         .family = run->options->dut      ? family_of(run->options->dut)
                   : run->options->family ? run->options->family
                                          : FAMILY_IPV4,
-        .allow = run->options->dut ? &run->options->allow : NULL,
+        .allow = run->options->dut ? &run->reach : NULL,
         .progress = &run->progress,
         .sipp = &run->sipp,
         .mounts = &run->mounts,
@@ -255,6 +272,7 @@ int run_setup(struct run *run, char **ret_sipp, struct error **ret)
         return -1;
     if (run->options->pause_on_fail)
         run->pauses = pauses_new();
+    plan_reach(run);
     plan_context(run, &descriptors);
     plan_results(run);
     if (results_folder_open(run->options->results, &run->folder, ret) < 0)

@@ -21,6 +21,7 @@ struct run {
     struct progress progress;
     struct sipp_options sipp;
     struct mounts_plan mounts;
+    struct strings reach; /* networks that tests reach beside the device outside */
     struct test_context context;
     struct results results;
     struct signals *signals;

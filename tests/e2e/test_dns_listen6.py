@@ -3,6 +3,7 @@
 import dns_client
 import harness
 import host
+import lab
 import lab6
 import lab_case
 from dns_listen import NXDOMAIN, DnsListenCase
@@ -51,6 +52,38 @@ class Names(Lab6Case, DnsListenCase):
 
 class NamesAsRoot(Names):
     who = "root"
+
+
+class Mixed(Lab6Case, DnsListenCase):
+    """A device with both families, which is tested over one and asks over the other."""
+
+    def check_asking(self, kind, asker, *options):
+        self.add_test("one", f"one.example.com {kind} {{{{ua0.host}}}}\n")
+        running = self.start_run("--allow-net", asker, *options)
+        go = self.wait_for_test("one", running)
+        rcode, address = self.ask("one.example.com", kind)
+        go.touch()
+        run = running.wait()
+        self.assertExit(run, 0)
+        self.assertEqual(run.err, "")
+        self.assertEqual((rcode, address), (0, self.result()["uas"][0]["address"]))
+
+    def test_tested_over_ipv6(self):
+        self.dut, self.resolver = lab6.DUT, lab.HOST
+        self.check_asking("AAAA", f"{lab.DUT}/32")
+
+    def test_tested_over_ipv4(self):
+        self.dut, self.resolver = lab.DUT, lab6.HOST
+        self.set_policy(lab.policy())
+        self.check_asking("A", f"{lab6.DUT}/128")
+
+    def test_no_way_there_for_tests(self):
+        """It is the asking that is allowed; what is not asked over is refused as ever."""
+        self.dut, self.resolver = lab6.DUT, lab6.HOST
+        self.add_test("one", "")
+        run = self.start_run("--allow-net", f"{lab.DUT}/32").wait()
+        self.assertExit(run, 2)
+        self.assertIn("only IPv6 networks", run.err)
 
 
 if __name__ == "__main__":
