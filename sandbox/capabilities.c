@@ -2,32 +2,15 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "src/base/memory.h"
 #include "src/base/text.h"
-
-/* libcap-ng's picture of this process. Taking it anew costs several files of /proc, so raising and lowering,
- * which happens around single calls, goes on from the last one. */
-static pid_t loaded_for;
-
-static int load(struct error **ret)
-{
-    capng_clear(CAPNG_SELECT_ALL);
-    capng_setpid(getpid()); /* libcap-ng remembers it, and does not notice clone3 */
-    if (capng_get_caps_process() < 0)
-        return error_set(ret, ERROR_FAILED, "cannot read the capabilities of this process");
-    loaded_for = getpid();
-    return 0;
-}
-
-static int load_once(struct error **ret)
-{
-    return loaded_for == getpid() ? 0 : load(ret);
-}
 
 static uint64_t collect(capng_type_t type)
 {
@@ -44,6 +27,25 @@ static void change(capng_act_t action, unsigned types, uint64_t set)
     for (int i = 0; i <= CAP_LAST_CAP; i++)
         if (set & CAPABILITY(i))
             capng_update(action, (capng_type_t)types, (unsigned)i);
+}
+
+/* libcap-ng's picture of this process, which is what it then applies: taken with one system call. Its own
+ * capng_get_caps_process() also takes the bounding and the ambient set, out of files in /proc. */
+static int load(struct error **ret)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
+
+    if (syscall(SYS_capget, &header, halves) < 0)
+        return error_sys(ret, ERROR_FAILED, errno, "cannot read the capabilities of this process");
+    capng_clear(CAPNG_SELECT_ALL);
+    capng_setpid(getpid()); /* libcap-ng remembers it, and does not notice clone3 */
+    for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        change(CAPNG_ADD, CAPNG_EFFECTIVE, (uint64_t)halves[i].effective << 32 * i);
+        change(CAPNG_ADD, CAPNG_PERMITTED, (uint64_t)halves[i].permitted << 32 * i);
+        change(CAPNG_ADD, CAPNG_INHERITABLE, (uint64_t)halves[i].inheritable << 32 * i);
+    }
+    return 0;
 }
 
 static int apply(struct error **ret)
@@ -83,7 +85,7 @@ static int clear_ambient(struct error **ret)
 
 int capabilities_drop(uint64_t keep, struct error **ret)
 {
-    if (load(ret) < 0 || clear_ambient(ret) < 0 || shrink_bounding(keep, ret) < 0 || load(ret) < 0)
+    if (load(ret) < 0 || clear_ambient(ret) < 0 || shrink_bounding(keep, ret) < 0)
         return -1;
     keep &= collect(CAPNG_PERMITTED);
     capng_clear(CAPNG_SELECT_CAPS);
@@ -93,7 +95,7 @@ int capabilities_drop(uint64_t keep, struct error **ret)
 
 int capabilities_raise(uint64_t set, struct error **ret)
 {
-    if (load_once(ret) < 0)
+    if (load(ret) < 0)
         return -1;
     if (set & ~collect(CAPNG_PERMITTED)) {
         cleanup_free char *missing = capabilities_text(set & ~collect(CAPNG_PERMITTED));
@@ -106,7 +108,7 @@ int capabilities_raise(uint64_t set, struct error **ret)
 
 int capabilities_lower_to(uint64_t set, struct error **ret)
 {
-    if (load_once(ret) < 0)
+    if (load(ret) < 0)
         return -1;
     change(CAPNG_DROP, CAPNG_EFFECTIVE, collect(CAPNG_EFFECTIVE) & ~set);
     return apply(ret);
@@ -128,7 +130,7 @@ int capabilities_hand_on_sets(const struct capability_sets *sets, struct error *
 {
     uint64_t had;
 
-    if (load(ret) < 0 || clear_ambient(ret) < 0 || shrink_bounding(sets->bounding, ret) < 0 || load(ret) < 0)
+    if (load(ret) < 0 || clear_ambient(ret) < 0 || shrink_bounding(sets->bounding, ret) < 0)
         return -1;
     had = collect(CAPNG_PERMITTED);
     capng_clear(CAPNG_SELECT_CAPS);

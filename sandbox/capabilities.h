@@ -15,8 +15,7 @@ int capabilities_permitted(uint64_t *ret_set, struct error **ret);
  * the bounding set shrinks to `keep` where that is allowed (CAP_SETPCAP). Without way back. */
 int capabilities_drop(uint64_t keep, struct error **ret);
 
-/* Both go on from the sets that this process had when one of the other functions here was last called in it.
- * Makes `set`, which has to be permitted, effective; capabilities_lower() ends that. */
+/* Makes `set`, which has to be permitted, effective; capabilities_lower() ends that. */
 int capabilities_raise(uint64_t set, struct error **ret);
 int capabilities_lower(struct error **ret);
 int capabilities_lower_to(uint64_t set, struct error **ret); /* all but these */
