@@ -112,6 +112,15 @@ static int check_sets(const struct strings *sets, struct error **ret)
     return 0;
 }
 
+/* A longer one has no addresses for UAs; the router says that of IPv6, too. */
+static int check_mask(const struct run_options *run, struct error **ret)
+{
+    if (run->network_mask > 30 && !(run->dut && strchr(run->dut, ':')))
+        return error_set(ret, ERROR_INPUT, "--network-mask %u: for IPv4 it is a whole number from 1 to 30",
+                         run->network_mask);
+    return 0;
+}
+
 static int check_dut(const struct run_options *run, struct error **ret)
 {
     struct in6_addr address;
@@ -141,7 +150,7 @@ static int check_dns(const struct run_options *run, struct error **ret)
 
 static int check(const struct run_options *run, struct error **ret)
 {
-    if (check_dut(run, ret) < 0 || check_dns(run, ret) < 0)
+    if (check_dut(run, ret) < 0 || check_mask(run, ret) < 0 || check_dns(run, ret) < 0)
         return -1;
     if (run->seeded && !run->random)
         return error_set(ret, ERROR_INPUT, "--seed %lu: it goes with --random, which draws tests", run->seed);

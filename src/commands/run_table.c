@@ -333,10 +333,10 @@ const struct option_row run_table_rows[] = {
      .argument = "N",
      AT(network_mask),
      .least = 1,
-     .most = 30,
+     .most = 126,
      .old = true,
-     .help = "length of its network, in which UAs get free addresses\n(default: 24, or that of the gateway "
-             "on the way)"},
+     .help = "length of its network, in which UAs get free addresses\n(default: 24, IPv6: 64, or that of the "
+             "gateway on the way)"},
     {.kind = OPTION_LIST,
      .name = "allow-net",
      .argument = "PREFIX",
