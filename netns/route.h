@@ -75,5 +75,8 @@ int route_link_prefix(struct netlink *nl, int device, const char *address, unsig
 int address_of_device(struct netlink *nl, int device, int family, char ret_address[46], unsigned *ret_prefix,
                       struct error **ret);
 
+/* Whether the device has an IPv6 address of its link (fe80::) that it can use. */
+int address_of_link(struct netlink *nl, int device, bool *ret_has, struct error **ret);
+
 /* The device that has `address`, as index; 0: none. */
 int address_device(struct netlink *nl, const char *address, int *ret_device, struct error **ret);

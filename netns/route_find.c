@@ -256,7 +256,7 @@ int route_link_prefix(struct netlink *nl, int device, const char *address, unsig
 }
 
 struct of_device {
-    int device, family;
+    int device, family, scope;
     char *address;
     unsigned prefix;
 };
@@ -267,8 +267,7 @@ static bool is_of_device(void *user, struct rtnl_addr *address)
     const struct nl_addr *local = rtnl_addr_get_local(address);
 
     if (!local || rtnl_addr_get_family(address) != sought->family ||
-        rtnl_addr_get_ifindex(address) != sought->device ||
-        rtnl_addr_get_scope(address) != RT_SCOPE_UNIVERSE ||
+        rtnl_addr_get_ifindex(address) != sought->device || rtnl_addr_get_scope(address) != sought->scope ||
         rtnl_addr_get_flags(address) & (IFA_F_DEPRECATED | IFA_F_TENTATIVE) ||
         !inet_ntop(sought->family, nl_addr_get_binary_addr(local), sought->address, INET6_ADDRSTRLEN))
         return false;
@@ -279,12 +278,25 @@ static bool is_of_device(void *user, struct rtnl_addr *address)
 int address_of_device(struct netlink *nl, int device, int family, char ret_address[46], unsigned *ret_prefix,
                       struct error **ret)
 {
-    struct of_device sought = {.device = device, .family = family, .address = ret_address};
+    struct of_device sought = {
+        .device = device, .family = family, .scope = RT_SCOPE_UNIVERSE, .address = ret_address};
 
     *ret_address = '\0';
     if (each_address(nl, is_of_device, &sought, ret) < 0)
         return -1;
     *ret_prefix = sought.prefix;
+    return 0;
+}
+
+int address_of_link(struct netlink *nl, int device, bool *ret_has, struct error **ret)
+{
+    char address[INET6_ADDRSTRLEN] = "";
+    struct of_device sought = {
+        .device = device, .family = AF_INET6, .scope = RT_SCOPE_LINK, .address = address};
+
+    if (each_address(nl, is_of_device, &sought, ret) < 0)
+        return -1;
+    *ret_has = *address;
     return 0;
 }
 

@@ -252,6 +252,26 @@ static int open_neighbours(struct router *router, const struct link_facts *facts
     return outside->neighbours ? 0 : -1;
 }
 
+/* The kernel asks for neighbours in the name of such an address when it forwards IPv6 (RFC 4861 7.2.2):
+ * without one, packets would be lost in silence. */
+static int check_uplink_address(struct router *router, const struct route_found *found, struct error **ret)
+{
+    const struct outside *outside = router->outside;
+    bool has;
+
+    if (outside->family != AF_INET6 || found->local || !outside->neighbours)
+        return 0;
+    if (address_of_link(router->nl, outside->uplink, &has, ret) < 0)
+        return -1;
+    if (!has)
+        return error_set(ret, ERROR_HOST,
+                         "%s has no address of its link (fe80::…) that it can use, without which this host "
+                         "forwards no IPv6 over it; is it turned off (net.ipv6.conf.%s.addr_gen_mode), or "
+                         "has the device only just come up?",
+                         outside->uplink_name, outside->uplink_name);
+    return 0;
+}
+
 /* An address of this host that is not in a network of neighbours (loopback, dummy) has no uplink; but what is
  * beside it may be anywhere, so that the device counts as one for the policy. */
 static int open_uplink(struct router *router, const struct route_found *found, const char *name,
@@ -293,7 +313,7 @@ static int open_all(struct router *router, const struct router_request *request,
     memcpy(outside->next, outside->dut, sizeof outside->next);
     if (found.gateway)
         memcpy(outside->next, found.gateway_text, sizeof outside->next);
-    if (open_uplink(router, &found, name, ret) < 0 ||
+    if (open_uplink(router, &found, name, ret) < 0 || check_uplink_address(router, &found, ret) < 0 ||
         choose_network(router, &found, request->network.prefix, ret) < 0 ||
         route_gateways(router->nl, outside->family, add_gateway, &outside->gateways, ret) < 0 ||
         check_sources(router, ret) < 0 || (!found.local && forward(router, name, ret) < 0))

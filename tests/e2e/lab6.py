@@ -16,6 +16,7 @@ from lab_case import LabCase
 from lab_machines import Service
 
 NETWORK, HOST, ROUTER, DUT, OTHER = "2001:db8:22::/64", *(f"2001:db8:22::{end}" for end in (2, 1, 5, 4))
+CALL = {name: re.sub(r"\{\{(ua\d)\.host\}\}", r"{{\1.uri_host}}", text) for name, text in lab_case.CALL.items()}
 ADVERTISED = "fe80::1"
 FORCE, TAG = "/proc/sys/net/ipv6/conf/lan0/force_forwarding", "/proc/sys/net/ipv4/conf/lan0/tag"
 
@@ -31,27 +32,32 @@ def set_up_lab():
     if not lab.host.inside(lambda: os.path.exists(FORCE)):
         harness.skip("this kernel has no net.ipv6.conf.*.force_forwarding (Linux 6.17): no IPv6 over uplinks")
     for machine, device in ((lab.host, "lan0"), (lab.dut, "eth0"), (lab.gateway, "eth0"), (lab.taken, "eth0")):
-        machine.inside(lambda device=device: [Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("0")
-                                              for which in ("all", "default", device)])
+        turn_on(machine, device)
     lab.host.ip(f"addr add {HOST}/64 dev lan0 nodad")
     lab.dut.ip(f"addr add {DUT}/64 dev eth0 nodad")
     lab.taken.ip(f"addr add {OTHER}/64 dev eth0 nodad")
     lab.gateway.ip(f"addr add {ADVERTISED}/64 dev eth0 nodad", f"addr add {ROUTER}/64 dev eth0 nodad")
     if not host.wait_until(lambda: "tentative" not in ip6(lab.host, "addr show dev lan0"), 10):
         raise RuntimeError("lan0 has no address of its link")
-    start_proxy(lab)
+    start_proxy(lab, lab.dut, DUT)
     advertise(lab)
 
 
-def start_proxy(lab):
+def turn_on(machine, device):
+    machine.inside(lambda: [Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("0")
+                            for which in ("all", "default", device)])
+
+
+def start_proxy(lab, machine, *addresses):
     """Beside the one of IPv4 on the same machine."""
-    runtime = lab.proxies.folder / "dut6"
+    runtime = lab.proxies.folder / f"{machine.name}6"
     runtime.mkdir()
     lab.proxies.own(runtime)
-    lab.services.append(Service(lab.dut, [
-        harness.require("kamailio"), "-DD", "-E", "-f", lab.folder / "kamailio.cfg", "-l", f"udp:[{DUT}]:5060", "-w",
-        runtime, "-Y", runtime, "-m", "16", "-M", "4"], lab.proxies, runtime / "log"))
-    if not host.wait_until(lambda: lab.dut.inside(
+    listen = [word for address in addresses for word in ("-l", f"udp:[{address}]:5060")]
+    lab.services.append(Service(machine, [
+        harness.require("kamailio"), "-DD", "-E", "-f", lab.folder / "kamailio.cfg", *listen, "-w", runtime, "-Y", runtime,
+        "-m", "16", "-M", "4"], lab.proxies, runtime / "log"))
+    if not host.wait_until(lambda: machine.inside(
             lambda: ":13C4 " in Path("/proc/thread-self/net/udp6").read_text(encoding="ascii")), 10):
         raise RuntimeError(f"Kamailio does not start: {lab.services[-1].log.read_text()}")
 

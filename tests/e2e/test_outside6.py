@@ -14,11 +14,10 @@ import lab6
 import lab_case
 import suites
 from lab import policy
-from lab6 import DUT, FORCE, NETWORK, TAG, default_route, ip6
+from lab6 import CALL, DUT, FORCE, NETWORK, TAG, default_route, ip6
 from lab_case import OPTIONS, LabCase
 
 setUpModule = lab6.set_up_lab
-CALL = {name: re.sub(r"\{\{(ua\d)\.host\}\}", r"{{\1.uri_host}}", text) for name, text in lab_case.CALL.items()}
 
 
 class Outside6(lab6.Lab6Case):
