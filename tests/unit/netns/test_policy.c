@@ -47,6 +47,7 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Before anything is allocated: skip() does not come back. */
 static void need_root(void)
 {
     if (geteuid() == 0)
@@ -209,6 +210,8 @@ static void test_writable(void **state)
 
 static void test_folder(void **state)
 {
+    need_root();
+
     const struct scene *scene = *state;
     cleanup_free char *below = text_format("%s/a/b", scene->folder);
     cleanup_free char *path = text_format("%s/policy.conf", below);
@@ -216,7 +219,6 @@ static void test_folder(void **state)
     cleanup_free char *words = text_format("others than root may write %s: ", above);
     cleanup_policy struct policy *policy = NULL;
 
-    need_root();
     folder_put(scene->folder, "a/b/policy.conf", "");
     assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(chmod(above, 0775), 0); /* who may write there could bring a folder of his own */
@@ -231,12 +233,13 @@ static void test_folder(void **state)
 
 static void test_no_file(void **state)
 {
+    need_root();
+
     const struct scene *scene = *state;
     cleanup_free char *fifo = text_format("%s/fifo", scene->folder);
     cleanup_free char *link = text_format("%s/link", scene->folder);
     cleanup_free char *through = text_format("%s/way/policy.conf", scene->folder);
 
-    need_root();
     policy_free(good(scene, ""));
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_refused(fifo, "fifo is not a regular file"); /* and does not wait for a writer */
@@ -249,11 +252,12 @@ static void test_no_file(void **state)
 
 static void test_size(void **state)
 {
+    need_root();
+
     const struct scene *scene = *state;
     enum { MOST = 64 * 1024 };
     cleanup_free char *text = memory_new(MOST + 2);
 
-    need_root();
     memset(text, '\n', MOST);
     policy_free(good(scene, text));
     text[MOST] = '\n';
