@@ -4,6 +4,7 @@
 #
 #   lan0 ═ lan1  10.1.0.1 │ udp port 5070 becomes 5060, DSCP becomes EF, port 9 is dropped │ 10.2.0.1  wan1 ═ wan0
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # of ordinary users it often lacks them, and nft is there
 ip link add lan0 type veth peer name lan1
 ip link add wan0 type veth peer name wan1
 ip link set lan1 address 02:00:00:00:00:01
