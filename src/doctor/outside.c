@@ -32,7 +32,12 @@ static void check_router(const struct programs *programs, struct findings *findi
     cleanup_free char *mend = text_format("sudo setcap cap_net_admin,cap_net_raw=p %s", programs->router);
     struct statvfs mounted;
 
-    if (!programs->has_capabilities || programs->capabilities != BOTH)
+    if (programs->without_attributes)
+        findings_addf(
+            findings, FINDING_NOTE, ID, MEANS, NULL,
+            "%s is on a file system without extended attributes, which cannot keep file capabilities",
+            programs->router);
+    else if (!programs->has_capabilities || programs->capabilities != BOTH)
         findings_addf(findings, FINDING_NOTE, ID, MEANS, mend, "%s has %s file capabilities",
                       programs->router, programs->has_capabilities ? "not the right" : "no");
     if (fstatvfs(programs->router_fd, &mounted) == 0 && mounted.f_flag & ST_NOSUID)

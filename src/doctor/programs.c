@@ -73,6 +73,7 @@ static void check_router(struct programs *programs, struct findings *findings)
     cleanup_free char *mend = NULL;
     cleanup_free char *names = NULL;
 
+    programs->without_attributes = length < 0 && errno == EOPNOTSUPP;
     if (length < 0 || !capabilities_of_attribute(&data, (size_t)length, &programs->capabilities))
         return;
     programs->has_capabilities = true;

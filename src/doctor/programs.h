@@ -8,8 +8,9 @@
 struct programs {
     char *router; /* path, NULL: there is none */
     int router_fd;
-    bool has_capabilities; /* the router's file has some … */
-    uint64_t capabilities; /* … these as permitted */
+    bool has_capabilities;   /* the router's file has some … */
+    uint64_t capabilities;   /* … these as permitted */
+    bool without_attributes; /* its file system keeps none */
 };
 
 /* Finds them beside sippod, or where they are installed, and says so. */
