@@ -76,9 +76,10 @@ class Fedora(FedoraCase):
         run = self.bootstrap("deps")
         self.assertExit(run, 1)
         self.assertIn("No match for argument: x\nbootstrap: dnf install failed", run.err)
-        run = self.bootstrap("deps", "deb")
-        self.assertExit(run, 3)
-        self.assertIn("Debian packages are built on Debian", run.err)
+        for step, reason in ("deb", "Debian packages are built on Debian"), ("clone-test", "makes itself a Debian"):
+            run = self.bootstrap("deps", step)
+            self.assertExit(run, 3)
+            self.assertIn(reason, run.err)
 
     def test_neither(self):
         (self.bin / "dnf").unlink()
