@@ -84,7 +84,7 @@ check_installed()
 run_autopkgtest()
 {
     code=0
-    autopkgtest --user=user --ignore-restrictions=isolation-machine --no-built-binaries --summary-file=/tmp/summary \
+    PYTHONDONTWRITEBYTECODE=1 autopkgtest --user=user --ignore-restrictions=isolation-machine --no-built-binaries --summary-file=/tmp/summary \
         /test/packages/*.deb /test/source/ -- null >/tmp/log 2>&1 || code=$?
     [ $code -eq 0 ] || cat /tmp/log
     cat /tmp/summary
