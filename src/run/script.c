@@ -79,6 +79,7 @@ struct script *script_start(const struct script_config *config,
                             void (*done)(void *user, const struct error *error), void *user)
 {
     struct script *script = memory_new(sizeof *script);
+    struct limit_message descriptors = config->descriptors;
     struct container_message exec = {
         .id = (char *)"hyperstart",
         .process =
@@ -87,6 +88,8 @@ struct script *script_start(const struct script_config *config,
                 .workdir = (char *)config->folder,
                 .envs = config->envs,
                 .env_count = config->env_count,
+                .limits = &descriptors,
+                .limit_count = 1,
             },
     };
 

@@ -16,6 +16,7 @@ struct script_config {
     struct environment_message *envs; /* stay the caller's */
     size_t env_count;
     const struct strings *capabilities; /* that it gets; NULL: none */
+    struct limit_message descriptors;   /* sippod's own are raised */
 };
 
 /* done(user, error) is called once, when it has ended: error is NULL if it succeeded. The script is freed. */

@@ -34,6 +34,12 @@ static void run_script(struct test_run *run, const char *name,
         .envs = run->context->envs,
         .env_count = run->context->env_count,
         .capabilities = run->context->script_capabilities,
+        .descriptors =
+            {
+                .type = (char *)"nofile",
+                .soft = run->context->descriptor_limit,
+                .hard = run->context->descriptor_most,
+            },
     };
 
     log_line(run->log, LOG_LEVEL_INFO, "running %s", name);
