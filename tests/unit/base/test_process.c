@@ -10,6 +10,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +20,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "src/base/memory.h"
@@ -64,6 +68,50 @@ static void test_exit_code(void **state)
         assert_int_equal(end.exit_code, codes[i]);
         assert_int_equal(end.signal, 0);
     }
+}
+
+/* As containers do it. */
+static void refuse_clone3(int sys)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)sys),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+        _exit(99);
+}
+
+/* In a process where clone3 fails so: whether one can be started all the same, and waited for. */
+static void check_without_clone3(int sys)
+{
+    int pidfd = -1, status = -1;
+    pid_t child, pid = fork();
+    siginfo_t info = {0};
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        refuse_clone3(sys);
+        child = process_fork(0, &pidfd, NULL);
+        if (child == 0)
+            _exit(7);
+        if (child < 0 || fcntl(pidfd, F_GETFD) != FD_CLOEXEC ||
+            waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+            _exit(98);
+        _exit(info.si_status);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 7 << 8);
+}
+
+static void test_without_clone3(void **state)
+{
+    (void)state;
+    check_without_clone3(ENOSYS);
+    check_without_clone3(EPERM);
 }
 
 static void test_killed(void **state)
@@ -430,7 +478,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_reset_signals),      cmocka_unit_test(test_standard_streams),
         cmocka_unit_test(test_parent_gone_before), cmocka_unit_test(test_parent_dies),
         cmocka_unit_test(test_exec_hands_over),    cmocka_unit_test(test_exec_same_twice),
-        cmocka_unit_test(test_exec_fails),
+        cmocka_unit_test(test_exec_fails),         cmocka_unit_test(test_without_clone3),
     };
 
     if (argc == 2 && strcmp(argv[1], "report") == 0)
