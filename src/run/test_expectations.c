@@ -13,10 +13,6 @@ bool test_expects(const struct test_run *run)
 
 int test_check_expectations(const struct test_run *run, struct error **ret)
 {
-    if (run->context->is_global && run->test->config.expectations.count)
-        return error_set(
-            ret, ERROR_INPUT,
-            "test.conf: expectations are for tests: GLOBAL has no UAs whose packets they could see");
     if (test_expects(run) && run->namespaces_up && !run->capture)
         return error_set(
             ret, ERROR_INPUT,

@@ -148,7 +148,7 @@ static void undo_rendering(void *user)
 /* test.conf was read before, for what has to be known early. */
 static int read_config(struct test_run *run, struct error **ret)
 {
-    const struct test_config_place place = {.folder = run->folder.path};
+    const struct test_config_place place = {.folder = run->folder.path, .is_global = run->context->is_global};
     struct test_config config;
 
     if (test_config_load(&place, &config, ret) < 0)

@@ -207,7 +207,11 @@ int expectation_check_section(cfg_t *config, cfg_opt_t *option)
     const char *title = cfg_title(section);
     cleanup_free char *printable = text_printable(title, strlen(title));
 
-    if (!*title || strcmp(title, printable) != 0)
+    if (current && current->is_global)
+        cfg_error(config,
+                  "expect \"%s\": expectations are for tests: GLOBAL has no UAs whose packets they could see",
+                  printable);
+    else if (!*title || strcmp(title, printable) != 0)
         cfg_error(config, "expect \"%s\": a title in printable words is wanted", printable);
     else if (!cfg_size(section, "predicate"))
         cfg_error(config, "expect \"%s\": it has no predicate", title);

@@ -334,11 +334,23 @@ static char *find_info_file(const struct suite *suite, const char *given, struct
     return path;
 }
 
+static void check_global(const struct suite *suite, struct strings *problems)
+{
+    const struct test_config_place place = {.folder = suite->global, .is_global = true};
+    struct test_config config = {0};
+    cleanup_error struct error *error = NULL;
+
+    if (suite->global && test_config_load(&place, &config, &error) < 0)
+        strings_add(problems, error_text(error));
+    test_config_free(&config);
+}
+
 /* What the suite itself holds, beside its tests. */
 static void add_suite(struct suite *suite, const struct suite_filter *filter, struct strings *problems)
 {
     suite->templates = special_folder(suite, "TEMPLATES", filter->templates, "--template-folder", problems);
     suite->global = special_folder(suite, "GLOBAL", filter->global, "--global-test-folder", problems);
+    check_global(suite, problems);
     suite->dut = special_folder(suite, "DUT", NULL, NULL, problems);
     suite->info_file = find_info_file(suite, filter->info_file, problems);
     if (suite->dut) {

@@ -143,7 +143,8 @@ void test_config_free(struct test_config *config);
 struct test_config_place {
     const char *folder; /* the test's; files that expectations name start there */
     const struct keywords
-        *keywords; /* of expectations that are not rendered yet, to check them; NULL: they are */
+        *keywords;  /* of expectations that are not rendered yet, to check them; NULL: they are */
+    bool is_global; /* that has no UAs, whose packets could be expected */
 };
 
 /* test.conf in its folder (absent: defaults). Errors say file:line. */

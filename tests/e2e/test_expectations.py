@@ -307,8 +307,9 @@ class Wrong(ExpectationCase):
         suites.write(self.folder / "suite" / "GLOBAL" / "before.sh", ":\n")
         self.me.own(self.folder)
         run = self.sippod("suite")
-        self.assertExit(run, 1)
-        self.assertIn("expectations are for tests", run.states[-1].reason)
+        self.assertExit(run, 2)
+        self.assertRegex(run.err, r"GLOBAL/test\.conf:1: expect \"x\": expectations are for tests: GLOBAL has no UAs")
+        self.assertEqual(run.states, [])
 
 
 @for_each_user
