@@ -213,6 +213,17 @@ class Errors(Ipv6Case):
         self.assertIn(words, run.err)
         self.assertFalse((self.folder / "sippod-results").exists())
 
+    def test_kernel_without_ipv6(self):
+        """As one looks like that was built without it: nothing below /proc/sys/net says that there is any."""
+        if os.getuid() != 0 or self.me.uid != 0:
+            harness.skip("only root covers a part of /proc")
+        self.make("call", conf=FAMILY)
+        covered = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc/sys/net && exec "$@"', "sh"]
+        run = self.start_command([*covered, self.program, "run", "suite"]).wait()
+        self.assertExit(run, 3)
+        self.assertIn("the test call needs IPv6, which this kernel does not have", run.err)
+        self.assertFalse((self.folder / "sippod-results").exists())
+
     def test_no_family(self):
         self.make("call", conf="\nfamily = ipv5\n")
         self.refused('suite/call/test.conf:2: family "ipv5": it can be ipv4 or ipv6')
