@@ -213,17 +213,6 @@ class Errors(Ipv6Case):
         self.assertIn(words, run.err)
         self.assertFalse((self.folder / "sippod-results").exists())
 
-    def test_kernel_without_ipv6(self):
-        """As one looks like that was built without it: nothing below /proc/sys/net says that there is any."""
-        if os.getuid() != 0 or self.me.uid != 0:
-            harness.skip("only root covers a part of /proc")
-        self.make("call", conf=FAMILY)
-        covered = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc/sys/net && exec "$@"', "sh"]
-        run = self.start_command([*covered, self.program, "run", "suite"]).wait()
-        self.assertExit(run, 3)
-        self.assertIn("the test call needs IPv6, which this kernel does not have", run.err)
-        self.assertFalse((self.folder / "sippod-results").exists())
-
     def test_no_family(self):
         self.make("call", conf="\nfamily = ipv5\n")
         self.refused('suite/call/test.conf:2: family "ipv5": it can be ipv4 or ipv6')
@@ -238,6 +227,21 @@ class Errors(Ipv6Case):
                      "--dut", "2001:db8::5")
         self.refused("--dut 192.0.2.7: it is an IPv4 address, but the family is to be IPv6",
                      "--dut", "192.0.2.7", "--family", "ipv6")
+
+
+class WithoutIpv6(Ipv6Case):
+    who = "root"
+
+    def test_kernel(self):
+        """As one looks like that was built without it: nothing below /proc/sys/net says that there is any."""
+        if os.getuid() != 0:
+            harness.skip("only root covers a part of /proc")
+        self.make("call", conf=FAMILY)
+        covered = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc/sys/net && exec "$@"', "sh"]
+        run = self.start_command([*covered, self.program, "run", "suite"]).wait()
+        self.assertExit(run, 3)
+        self.assertIn("the test call needs IPv6, which this kernel does not have", run.err)
+        self.assertFalse((self.folder / "sippod-results").exists())
 
 
 if __name__ == "__main__":
